@@ -1,0 +1,5 @@
+"""`python -m nbdataops`."""
+
+from nbdataops.cli import main
+
+main()

@@ -1,0 +1,216 @@
+"""papermill's engine `nbdataops`: the same notebook out, fewer writes, typed parameters, bounded output.
+
+Stock papermill writes the whole file twice per cell, which is the main cost of long notebooks. Here it is
+written at most every few seconds, at most a tenth of the time, always after an error and at the end, and
+always atomically.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import nbformat
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import NBClientEngine, NotebookExecutionManager
+from papermill.log import logger
+
+from nbdataops.store.locations import atomic_write
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """What the runner tells the engine about one stage; papermill passes it through as `nbdataops=`."""
+
+    manager: Any = None
+    cwd: str | None = None
+    environment: dict[str, str] | None = None
+    log: IO[bytes] | None = None
+    output: Path | None = None
+    injected: str | None = None
+    output_bytes: int = 5_000_000
+    save_every_s: float = 2.0
+    redact: tuple[str, ...] = ()
+    on_cell: Callable[[int, int], None] = field(default=lambda done, total: None)
+    started: Callable[[], None] = field(default=lambda: None)
+
+
+class BoundedManager(NotebookExecutionManager):  # type: ignore[misc]
+    """Saves at most every `save_every_s` seconds and at most a tenth of the time."""
+
+    def __init__(self, nb: Any, options: EngineOptions, **kwargs: Any) -> None:
+        super().__init__(nb, **kwargs)
+        self.options = options
+        self._next_save = time.monotonic() + options.save_every_s
+
+    def save(self, *, always: bool = False, **kwargs: Any) -> None:
+        target = self.options.output or (Path(self.output_path) if self.output_path else None)
+        started = time.monotonic()
+        if target is None or (not always and started < self._next_save):
+            return
+        atomic_write(target, notebook_bytes(self.nb, self.options.redact))
+        ended = time.monotonic()
+        self._next_save = ended + max(self.options.save_every_s, 10 * (ended - started))
+        self.last_save_time = self.now()
+
+    def cell_complete(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:
+        if (
+            sys.exc_info()[1] is not None
+        ):  # a timeout or a dead kernel is on its way up: this cell did not complete
+            cell.metadata.papermill["status"] = self.FAILED
+            self.nb.metadata.papermill["exception"] = True
+        super().cell_complete(cell, cell_index, **kwargs)
+        self.options.on_cell((cell_index or 0) + 1, len(self.nb.cells))
+
+    def cell_exception(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:
+        super().cell_exception(cell, cell_index, **kwargs)
+        self.save(always=True)
+
+    def notebook_complete(self, **kwargs: Any) -> None:
+        failed = bool(self.nb.metadata.papermill.get("exception"))
+        reached = [c.metadata.papermill["status"] for c in self.nb.cells]
+        super().notebook_complete(**kwargs)
+        if failed:
+            # papermill turns every pending cell into a completed one; a cell that never ran is pending.
+            for cell, status in zip(self.nb.cells, reached, strict=True):
+                cell.metadata.papermill["status"] = status
+        self.save(always=True)
+
+
+class BoundedClient(PapermillNotebookClient):  # type: ignore[misc]
+    """Counts what a stage prints, and stops keeping it beyond the limit, with a notice."""
+
+    options: EngineOptions = EngineOptions()
+    kept = 0
+    dropped = 0
+
+    def output(self, outs: list[Any], msg: dict[str, Any], display_id: str | None, cell_index: int) -> Any:
+        size = _size(msg["content"])
+        if msg["msg_type"] != "error" and self.kept + size > self.options.output_bytes:
+            if not self.dropped:
+                limit = f"{self.options.output_bytes / 1e6:g} MB"
+                text = f"[nbdataops: this stage printed more than {limit}; further output is not kept]\n"
+                outs.append(nbformat.v4.new_output("stream", name="stderr", text=text))
+            self.dropped += size
+            return None
+        self.kept += size
+        return super().output(outs, msg, display_id, cell_index)
+
+    def handle_comm_msg(self, outs: list[Any], msg: dict[str, Any], cell_index: int) -> None:
+        if (
+            msg["msg_type"] == "comm_open"
+            and msg["content"].get("target_name") not in self.comm_open_handlers
+        ):
+            return  # a comm of an unknown kind is of no use in a file, and no reason to warn
+        super().handle_comm_msg(outs, msg, cell_index)
+
+
+class BoundedEngine(NBClientEngine):  # type: ignore[misc]
+    """See the module. `papermill --engine nbdataops` uses it without any options."""
+
+    @classmethod
+    def execute_notebook(
+        cls,
+        nb: Any,
+        kernel_name: str,
+        output_path: str | None = None,
+        progress_bar: bool | dict[str, Any] = True,
+        log_output: bool = False,
+        autosave_cell_every: int = 0,
+        nbdataops: EngineOptions | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        options = nbdataops or EngineOptions()
+        type_injected_cell(nb, options.injected)
+        manager = BoundedManager(
+            nb,
+            options,
+            output_path=output_path,
+            progress_bar=progress_bar,
+            log_output=log_output,
+            autosave_cell_every=0,
+        )
+        manager.notebook_start()
+        try:
+            cls.execute_managed_notebook(manager, kernel_name, log_output=log_output, **kwargs)
+        finally:
+            manager.cleanup_pbar()
+            manager.notebook_complete()
+        return manager.nb
+
+    @classmethod
+    def execute_managed_notebook(
+        cls,
+        nb_man: BoundedManager,
+        kernel_name: str,
+        log_output: bool = False,
+        stdout_file: Any = None,
+        stderr_file: Any = None,
+        start_timeout: int = 60,
+        execution_timeout: int | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        options = nb_man.options
+        kwargs.pop("input_path", None)
+        client = BoundedClient(
+            nb_man,
+            km=options.manager,
+            timeout=execution_timeout or kwargs.pop("timeout", None),
+            startup_timeout=start_timeout,
+            kernel_name=kernel_name,
+            log=logger,
+            log_output=log_output,
+            stdout_file=stdout_file,
+            stderr_file=stderr_file,
+            coalesce_streams=True,
+            iopub_timeout=60,
+            resources={"metadata": {"path": options.cwd}} if options.cwd else {},
+            **kwargs,
+        )
+        client.options = options
+        start: dict[str, Any] = {"cleanup_kc": True}
+        if options.environment is not None:
+            start["env"] = options.environment
+        if options.log is not None:
+            start |= {"stdout": options.log, "stderr": options.log}
+        return client.execute(**start)
+
+
+def type_injected_cell(nb: Any, source: str | None) -> None:
+    """Give the injected parameters cell the typed source; papermill carries parameters as JSON."""
+    if not source:
+        return
+    for cell in nb.cells:
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell.source = source
+
+
+def notebook_bytes(nb: Any, redact: tuple[str, ...] = ()) -> bytes:
+    """The file of a notebook, secrets' values replaced wherever they stand."""
+    text = str(nbformat.writes(nb, version=4))
+    for secret in redact:
+        for form in {secret, _inside_json(secret)}:
+            if form:
+                text = text.replace(form, "[secret]")
+    if not text.endswith("\n"):
+        text += "\n"
+    return text.encode("utf-8", "replace")
+
+
+def _inside_json(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)[1:-1]
+
+
+def _size(content: Any) -> int:
+    if isinstance(content, str):
+        return len(content)
+    if isinstance(content, dict):
+        return sum(_size(v) for v in content.values())
+    if isinstance(content, list):
+        return sum(_size(v) for v in content)
+    return 8

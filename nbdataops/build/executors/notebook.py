@@ -1,0 +1,201 @@
+"""Execute a stage with papermill in a kernel of its own. One thread a stage; nothing outlives the call."""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+import shutil
+import tempfile
+import threading
+import warnings
+from pathlib import Path
+from typing import IO, Any
+
+import nbformat
+from jupyter_client.manager import AsyncKernelManager
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+
+from nbdataops.build.engine import EngineOptions
+from nbdataops.build.executors import Cancel, StageJob
+from nbdataops.build.kernels import NAME, kernel_manager, kill_group
+from nbdataops.errors import CancelledError, KernelError, NbdataopsError, Place, StageError, StageTimeout
+
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+_CELL_LINE = re.compile(r"(?:Cell In\s*\[\d+\]|<ipython-input[^>]*>)[^\n]*?line (\d+)")
+
+
+class NotebookExecutor:
+    """papermill, one kernel a stage, started with this interpreter."""
+
+    def __init__(self) -> None:
+        logging.getLogger("papermill").setLevel(logging.ERROR)
+        logging.getLogger("traitlets").setLevel(logging.ERROR)
+
+    def execute(self, job: StageJob, cancel: Cancel) -> None:
+        """Run the job's notebook to its end; raises StageError, StageTimeout, KernelError or CancelledError."""
+        folder = Path(tempfile.mkdtemp(prefix="nbd-"))
+        manager = kernel_manager(folder)
+        watch = _Watch(job, cancel, manager)
+        try:
+            with (folder / "kernel.log").open("wb") as log, watch:
+                self._papermill(job, manager, log)
+        except NbdataopsError:
+            raise
+        except Exception as error:
+            raise watch.explain(error, last_words(folder / "kernel.log")) from error
+        finally:
+            kill_group(manager)
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _papermill(self, job: StageJob, manager: AsyncKernelManager, log: IO[bytes]) -> None:
+        import papermill
+
+        nb = nbformat.read(io.StringIO(job.notebook.decode("utf-8")), as_version=4)
+        options = EngineOptions(
+            manager=manager,
+            cwd=str(job.cwd),
+            environment=dict(job.environment) | {"IPYTHONDIR": str(Path(log.name).parent / "ipython")},
+            log=log,
+            output=job.output,
+            injected=job.injected,
+            output_bytes=job.limits.output_bytes,
+            save_every_s=job.limits.save_every_s,
+            redact=job.redact,
+            on_cell=job.on_cell,
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            papermill.execute_notebook(
+                nb,
+                None,
+                parameters=dict(job.parameters),
+                engine_name="nbdataops",
+                kernel_name=NAME,
+                language="python",
+                progress_bar=False,
+                execution_timeout=job.limits.cell_timeout_s,
+                nbdataops=options,
+            )
+
+
+class _Watch:
+    """Kills the kernel on cancel and on the stage's timeout, and knows afterwards why it died."""
+
+    def __init__(self, job: StageJob, cancel: Cancel, manager: AsyncKernelManager) -> None:
+        self.job, self.cancel, self.manager = job, cancel, manager
+        self.timed_out = threading.Event()
+        self.timer: threading.Timer | None = None
+
+    def __enter__(self) -> _Watch:
+        if self.cancel.event.is_set():
+            raise CancelledError("cancelled before it started", where=Place(stage=self.job.stage))
+        self.remove = self.cancel.register(lambda: kill_group(self.manager))
+        limit = self.job.limits.stage_timeout_s
+        if limit is not None:
+            self.timer = threading.Timer(limit, self._expire)
+            self.timer.daemon = True
+            self.timer.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.remove()
+        if self.timer is not None:
+            self.timer.cancel()
+
+    def _expire(self) -> None:
+        self.timed_out.set()
+        kill_group(self.manager)
+
+    def explain(self, error: Exception, log: str) -> NbdataopsError:
+        """The error as its reader needs it: which cell, which line, what it printed, what to do."""
+        from papermill.exceptions import PapermillExecutionError
+
+        job = self.job
+        place = Place(file=f"{job.stage}.ipynb")
+        if self.cancel.event.is_set():
+            return CancelledError("cancelled while it ran", where=place)
+        if self.timed_out.is_set():
+            return StageTimeout(
+                f"the stage took longer than {job.limits.stage_timeout_s} s and was stopped",
+                where=self._running(place),
+                todo="make it faster, or raise execution.stage_timeout_s in dataproduct.yaml",
+            )
+        if isinstance(error, PapermillExecutionError):
+            return self._failed_cell(error, place)
+        if isinstance(error, CellTimeoutError):
+            return StageTimeout(
+                f"a cell ran longer than {job.limits.cell_timeout_s} s and was stopped",
+                where=self._running(place),
+                todo="make the cell faster, or raise execution.cell_timeout_s in dataproduct.yaml",
+            )
+        if isinstance(error, DeadKernelError):
+            return KernelError(
+                "the kernel died while a cell ran",
+                where=self._running(place),
+                todo="often it ran out of memory (look at the system's log); the cells before it are in "
+                f"{job.output.name}",
+                detail=log,
+            )
+        if isinstance(error, OSError):
+            return KernelError(
+                f"{type(error).__name__}: {error}",
+                where=place,
+                todo="is the disk full, or the folder read-only?",
+            )
+        return KernelError(
+            f"the notebook could not be executed: {type(error).__name__}: {error}",
+            where=place,
+            todo="nbdataops doctor checks this machine's kernel",
+            detail=log,
+        )
+
+    def _failed_cell(self, error: Any, place: Place) -> StageError:
+        traceback = _ANSI.sub("", "\n".join(error.traceback))
+        line = _CELL_LINE.search(traceback)
+        number = self._original_cell(int(error.cell_index) + 1)
+        for secret in self.job.redact:
+            traceback = traceback.replace(secret, "[secret]")
+        message = _ANSI.sub("", f"{error.ename}: {error.evalue}")
+        for secret in self.job.redact:
+            message = message.replace(secret, "[secret]")
+        return StageError(
+            message.strip(),
+            where=Place(file=place.file, cell=number, line=int(line.group(1)) if line else None),
+            todo=f"open {job_name(self.job)} to see the cells before it with their outputs",
+            detail=traceback,
+        )
+
+    def _running(self, place: Place) -> Place:
+        """The cell that was being executed, from the notebook as it was last saved."""
+        try:
+            nb = nbformat.read(str(self.job.output), as_version=4)
+        except (OSError, ValueError):
+            return place
+        statuses = [c.metadata.get("papermill", {}).get("status") for c in nb.cells]
+        for wanted in ("running", "failed"):
+            if wanted in statuses:
+                return Place(file=place.file, cell=self._original_cell(statuses.index(wanted) + 1))
+        return place
+
+    def _original_cell(self, number: int) -> int:
+        """papermill adds a cell after the parameters; people count the cells of their own file."""
+        nb = nbformat.read(io.StringIO(self.job.notebook.decode("utf-8")), as_version=4)
+        tagged = [i for i, c in enumerate(nb.cells, 1) if "parameters" in c.metadata.get("tags", [])]
+        if not self.job.parameters:
+            return number
+        after = tagged[0] if tagged else 0
+        return number if number <= after else max(number - 1, 1)
+
+
+def last_words(log: Path) -> str:
+    """What the kernel's own process wrote last, outside of any cell."""
+    try:
+        return log.read_text(encoding="utf-8", errors="replace")[-2000:].strip()
+    except OSError:
+        return ""
+
+
+def job_name(job: StageJob) -> str:
+    """Where the executed notebook lies, as a person would open it."""
+    return str(Path(*job.output.parts[-4:])) if len(job.output.parts) > 4 else str(job.output)

@@ -1,0 +1,48 @@
+"""The snapshot store as planning and running see it: versions, schemas, presence."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+
+from nbdataops.build.journal import Output
+from nbdataops.build.keys import Versions
+from nbdataops.store.snapshots import Snapshot, SnapshotStore, load
+
+
+class Reader(Versions, Protocol):
+    """What planning needs of a snapshot store."""
+
+    def present(self, output: Output) -> bool: ...
+
+
+class SnapshotReader:
+    """`Reader` over a folder of snapshots."""
+
+    def __init__(self, root: Path) -> None:
+        self.store = SnapshotStore(root)
+        self._schemas: dict[str, pa.Schema] = {}
+
+    def handed(
+        self, snapshot: Snapshot, columns: tuple[str, ...] | None, until: date | None
+    ) -> tuple[tuple[str, str, str], ...]:
+        return self.store.handed(snapshot, columns, until)
+
+    def schema(self, snapshot: Snapshot) -> pa.Schema:
+        found = self._schemas.get(snapshot.digest)
+        if found is None:
+            found = self._schemas[snapshot.digest] = load(self.store.root, snapshot).schema
+        return found
+
+    def present(self, output: Output) -> bool:
+        """Whether every file of an output is still there."""
+        files = {
+            column.file
+            for _, snapshot in (*output.tables, *output.roles)
+            for partition in snapshot.partitions
+            for column in partition.columns
+        }
+        return all((self.store.root / file).is_file() for file in files)

@@ -1,0 +1,414 @@
+"""The runner: the one process that owns a run. It holds the lease, runs nodes in threads, commits results.
+
+Stages run in kernels of their own, which never open the ledger: they are given an assignment and leave a
+deposit. The runner holds the deposit against the declaration and commits it in one transaction.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from nbdataops.build.assign import (
+    injected_source,
+    json_parameters,
+    kernel_environment,
+    make_assignment,
+    write_assignment,
+)
+from nbdataops.build.collect import collect
+from nbdataops.build.events import Events, Listener
+from nbdataops.build.executors import Cancel, Executor, Limits, StageJob
+from nbdataops.build.journal import Journal, Output, Result
+from nbdataops.build.keys import KeyParts, key_parts
+from nbdataops.build.nodes import Action, Feed, Node, NodeKind, State
+from nbdataops.build.plan import Cache, Plan, PlannedNode, resolve_inputs
+from nbdataops.build.reader import SnapshotReader
+from nbdataops.build.schedule import run_in_order
+from nbdataops.build.world import World
+from nbdataops.errors import (
+    CancelledError,
+    ExitCode,
+    InfrastructureError,
+    NbdataopsError,
+    Place,
+    StageError,
+    StageTimeout,
+    StoreError,
+)
+from nbdataops.session.secrets import resolve_secret
+from nbdataops.store.locations import Store
+
+HEARTBEAT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRun:
+    """What became of one node in one run. `notebook` is relative to the store's folder."""
+
+    node: Node
+    action: Action
+    state: State
+    seconds: float
+    reasons: tuple[str, ...]
+    key: str | None = None
+    output: Output | None = None
+    error: NbdataopsError | None = None
+    notebook: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        shown: dict[str, Any] = {
+            "stage": self.node.stage,
+            "node": self.node.id,
+            "kind": self.node.kind.value,
+            "as_of": self.node.scope.as_of.isoformat(),
+            "horizon": self.node.scope.horizon,
+            "action": Action.RUN.value if self.action is Action.MAYBE else self.action.value,
+            "state": self.state.value,
+            "seconds": round(self.seconds, 3),
+            "reasons": list(self.reasons),
+        }
+        if self.error is not None:
+            shown["error"] = self.error.to_dict()
+        return shown
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """All nodes of a plan after the run, in the plan's order."""
+
+    run: str
+    nodes: tuple[NodeRun, ...]
+    seconds: float
+
+    @property
+    def failures(self) -> tuple[NodeRun, ...]:
+        return tuple(n for n in self.nodes if n.error is not None)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The user's code failed: 1. What it stands on failed: 5. All well: 0."""
+        codes = {n.error.exit_code for n in self.nodes if n.error is not None}
+        for code in (
+            ExitCode.INTERRUPTED,
+            ExitCode.TERMINATED,
+            ExitCode.INFRASTRUCTURE,
+            ExitCode.STAGE_FAILED,
+        ):
+            if code in codes:
+                return code
+        return min(codes, default=ExitCode.OK)
+
+
+class Runner:
+    """Owns one run from lease to end. Use as a context manager: it cleans up whatever happens."""
+
+    def __init__(
+        self,
+        store: Store,
+        journal: Journal,
+        executor: Executor,
+        *,
+        product: str,
+        jobs: int | None = None,
+        listeners: Sequence[Listener] = (),
+    ) -> None:
+        self.store, self.journal, self.executor = store, journal, executor
+        self.product = product
+        self.jobs = jobs or os.cpu_count() or 1
+        now = datetime.now(UTC)
+        self.run = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        self.folder = store.runs / self.run
+        self.events = Events(self.folder / "events.jsonl", list(listeners))
+        self.cancel = Cancel()
+        self.signal: int | None = None
+        self.reader = SnapshotReader(store.root)
+        self._ended = threading.Event()
+        self._done: dict[str, NodeRun] = {}
+        self._lock = threading.Lock()
+
+    # ------------------------------------------------------------------ life
+    def __enter__(self) -> Runner:
+        self.journal.start_run(self.run, self.product, datetime.now(UTC))
+        self._previous = dict(self._catch_signals())
+        self._heart = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._heart.start()
+        self.events.emit("run_started", run=self.run, product=self.product)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        self._ended.set()
+        self._heart.join()
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        failed = any(n.error is not None for n in self._done.values())
+        state = State.FAILED if failed or error is not None else State.SUCCEEDED
+        if self.cancel.event.is_set():
+            state = State.CANCELLED
+        with contextlib.suppress(StoreError):
+            self.journal.end_run(self.run, state, datetime.now(UTC), self._summary)
+        with contextlib.suppress(OSError):
+            self.events.emit("run_ended", run=self.run, state=state.value)
+        shutil.rmtree(self.folder / "work", ignore_errors=True)
+
+    _summary: Mapping[str, Any] = {}
+
+    def summarise(self, summary: Mapping[str, Any]) -> None:
+        """What `status` shows of this run later."""
+        self._summary = dict(summary)
+
+    def _catch_signals(self) -> Iterator[tuple[int, Any]]:
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number in (signal.SIGINT, signal.SIGTERM):
+            yield number, signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, frame: object) -> None:
+        self.signal = number
+        # Killing kernels takes locks: not in a signal handler.
+        threading.Thread(target=self.cancel.cancel, name="cancel", daemon=True).start()
+        self.cancel.event.set()
+
+    def _beat(self) -> None:
+        while not self._ended.wait(HEARTBEAT_S):
+            try:
+                if not self.journal.heartbeat(self.run, datetime.now(UTC)):
+                    self.cancel.cancel()
+            except StoreError:
+                continue  # a full disk must not stop the heart; the next commit tells
+
+    def raise_if_cancelled(self) -> None:
+        if self.cancel.event.is_set():
+            terminated = self.signal == signal.SIGTERM
+            error = CancelledError(
+                f"run {self.run} was cancelled",
+                todo="finished stages are kept: run again to go on from there",
+            )
+            error.exit_code = ExitCode.TERMINATED if terminated else ExitCode.INTERRUPTED
+            raise error
+
+    # ------------------------------------------------------------------ the plan
+    def execute(self, plan: Plan) -> Execution:
+        """Run what the plan says, reuse what turned out equal; raises CancelledError when interrupted."""
+        started = time.monotonic()
+        self.events.emit(
+            "planned", nodes=len(plan.nodes), run=plan.count(Action.RUN), reuse=plan.count(Action.REUSE)
+        )
+        self.journal.queue(
+            self.run, [(n.node.id, n.node.stage, n.action.value, n.reasons) for n in plan.nodes]
+        )
+        planned = {n.node.id: n for n in plan.nodes}
+        cache = Cache(plan.world.results)
+        run_in_order(
+            [n.node.id for n in plan.nodes],
+            {n.node.id: n.node.after for n in plan.nodes},
+            lambda node_id: self._node(planned[node_id], plan.world, cache),
+            jobs=self.jobs,
+            stop=self.cancel.event,
+        )
+        for node_id, planned_node in planned.items():
+            if node_id not in self._done:
+                self._end(planned_node, State.CANCELLED, 0.0, ("the run was cancelled",))
+        self.raise_if_cancelled()
+        nodes = tuple(self._done[n.node.id] for n in plan.nodes)
+        return Execution(self.run, nodes, time.monotonic() - started)
+
+    def _node(self, planned: PlannedNode, world: World, cache: Cache) -> None:
+        node = planned.node
+        if node.unavailable:
+            self._end(planned, State.SKIPPED, 0.0, (node.unavailable,))
+            return
+        blocked = [self._done[n] for n in node.after if self._done[n].state is not State.SUCCEEDED]
+        if blocked:
+            first = blocked[0]
+            why = first.reasons[0] if first.state is State.SKIPPED else f"{first.node.id} {first.state.value}"
+            self._end(planned, State.SKIPPED, 0.0, (why,))
+            return
+        started = time.monotonic()
+        try:
+            outputs = {n: out for n in node.after if (out := self._done[n].output) is not None}
+            inputs = resolve_inputs(node, world, outputs)
+            parts = key_parts(
+                node, world.graph.stages.get(node.stage), inputs, self.reader, world.environment
+            )
+            hit = cache.by_key.get(parts.key)
+            if hit is not None and not planned.forced and self.reader.present(hit.output):
+                reasons = (
+                    planned.reasons if planned.action is Action.REUSE else (f"unchanged since run {hit.run}",)
+                )
+                self._end(
+                    replace(planned, action=Action.REUSE), State.SUCCEEDED, 0.0, reasons,
+                    key=hit.key, output=hit.output, notebook=hit.notebook,
+                )  # fmt: skip
+                return
+            self._start(planned)
+            if node.kind is NodeKind.CHECK:
+                output, notebook = self._check(node, inputs), None
+            else:
+                output, notebook = self._stage(node, world, inputs)
+            seconds = time.monotonic() - started
+            self._commit(planned, parts, output, notebook, seconds)
+        except NbdataopsError as error:
+            self._fail(planned, error, time.monotonic() - started)
+        except OSError as error:
+            wrapped = StoreError(
+                f"{type(error).__name__}: {error}", todo="is the disk full, or the store's folder read-only?"
+            )
+            self._fail(planned, wrapped, time.monotonic() - started)
+
+    # ------------------------------------------------------------------ one node
+    def _check(self, node: Node, inputs: Mapping[Feed, Any]) -> Output:
+        import json
+
+        from nbdataops.store.snapshots import Snapshot, load
+
+        assert node.check is not None
+        tables = {
+            feed.role: load(self.store.root, value, feed.columns) if isinstance(value, Snapshot) else value
+            for feed, value in inputs.items()
+        }
+        try:
+            measured = node.check.compute(tables, dict(node.settings))
+        except NbdataopsError:
+            raise
+        except Exception as error:
+            raise StageError(
+                f"the check failed: {type(error).__name__}: {error}",
+                where=Place(stage=node.id),
+                todo="a check that fails is never a pass; report this with the run's events.jsonl",
+            ) from error
+        return Output(facts=json.dumps({"measurements": measured}, sort_keys=True))
+
+    def _stage(self, node: Node, world: World, inputs: Mapping[Feed, Any]) -> tuple[Output, str]:
+        stage = world.graph.stages[node.stage]
+        slug = node.id.replace("/", "--")
+        work = self.folder / "work" / slug
+        deposit = work / "deposit"
+        deposit.mkdir(parents=True, exist_ok=True)
+        assignment = make_assignment(node, world, inputs, self.reader.store, self.reader, deposit)
+        path = write_assignment(assignment, work / "assignment.json")
+        notebook = self.folder / "notebooks" / f"{slug}.ipynb"
+        notebook.parent.mkdir(parents=True, exist_ok=True)
+        execution = world.spec.execution
+        threads = max(1, (os.cpu_count() or 1) // self.jobs)
+        job = StageJob(
+            stage=node.stage,
+            node=node.id,
+            notebook=world.declared.notebooks[node.stage],
+            parameters=json_parameters(stage, node),
+            injected=injected_source(stage, node),
+            assignment=path,
+            output=notebook,
+            cwd=world.spec.root,
+            environment=kernel_environment(path, world.spec.root, threads=threads),
+            limits=Limits(
+                cell_timeout_s=execution.cell_timeout_s,
+                stage_timeout_s=execution.stage_timeout_s,
+                output_bytes=int(execution.output_limit_mb * 1_000_000),
+            ),
+            redact=tuple(
+                v
+                for name in stage.secrets
+                if (v := resolve_secret(name, world.spec.secret_providers, world.spec.root)) and len(v) > 3
+            ),
+            on_cell=lambda done, total: self.events.emit("cell", node=node.id, done=done, total=total),
+        )
+        self.executor.execute(job, self.cancel)
+        self._still_same(stage.module_digests, world)
+        output = collect(node, world, deposit, self.reader.store)
+        shutil.rmtree(work, ignore_errors=True)
+        return output, str(notebook.relative_to(self.store.root))
+
+    def _still_same(self, digests: Sequence[tuple[str, str]], world: World) -> None:
+        from nbdataops.product.modules import module_digest
+
+        for name, digest in digests:
+            path = world.spec.root / name
+            if not path.exists() or module_digest(path) != digest:
+                raise StageError(
+                    f"the project module {name} was edited while the run used it; nothing was published",
+                    where=Place(file=name),
+                    todo="run again: the plan will see the new module",
+                )
+
+    # ------------------------------------------------------------------ states
+    def _start(self, planned: PlannedNode) -> None:
+        node = planned.node
+        now = datetime.now(UTC)
+        self.journal.node(
+            self.run, node.id, state=State.RUNNING.value, started=now.isoformat(), heartbeat=now.timestamp()
+        )
+        self.events.emit("node_started", node=node.id, stage=node.stage, kind=node.kind.value)
+
+    def _commit(
+        self, planned: PlannedNode, parts: KeyParts, output: Output, notebook: str | None, seconds: float
+    ) -> None:
+        node = planned.node
+        now = datetime.now(UTC).isoformat()
+        result = Result(parts.key, node.id, node.stage, parts, output, self.run, notebook, now, seconds)
+        action = Action.RUN
+        self.journal.commit(self.run, result, action=action.value, seconds=seconds, notebook=notebook)
+        self._record(
+            NodeRun(
+                node, action, State.SUCCEEDED, seconds, planned.reasons, parts.key, output, None, notebook
+            )
+        )
+
+    def _end(
+        self, planned: PlannedNode, state: State, seconds: float, reasons: tuple[str, ...], **more: Any
+    ) -> None:
+        node, action = planned.node, planned.action
+        values = {"notebook": more.get("notebook"), "key": more.get("key")}
+        self.journal.node(
+            self.run,
+            node.id,
+            state=state.value,
+            action=action.value,
+            seconds=seconds,
+            reasons=list(reasons),
+            **values,
+        )
+        self._record(NodeRun(node, action, state, seconds, reasons, **more))
+
+    def _fail(self, planned: PlannedNode, error: NbdataopsError, seconds: float) -> None:
+        state = State.FAILED
+        if isinstance(error, StageTimeout):
+            state = State.TIMED_OUT
+        elif isinstance(error, CancelledError):
+            state = State.CANCELLED
+        node = planned.node
+        with contextlib.suppress(InfrastructureError):  # the ledger itself may be what failed
+            self.journal.node(
+                self.run, node.id, state=state.value, action=planned.action.value, seconds=seconds,
+                error=error.to_dict(),
+            )  # fmt: skip
+        self._record(NodeRun(node, planned.action, state, seconds, planned.reasons, error=error))
+
+    def _record(self, run: NodeRun) -> None:
+        with self._lock:
+            self._done[run.node.id] = run
+        self.events.emit(
+            "node_ended",
+            node=run.node.id,
+            stage=run.node.stage,
+            kind=run.node.kind.value,
+            action=run.action.value,
+            state=run.state.value,
+            seconds=round(run.seconds, 3),
+            error=run.error.to_dict() if run.error else None,
+        )
+
+
+def notebook_path(store: Store, run: NodeRun) -> Path | None:
+    """The executed notebook of a node, from this run or the one whose result is reused."""
+    return store.root / run.notebook if run.notebook else None

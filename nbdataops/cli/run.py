@@ -1,0 +1,44 @@
+"""`nbdataops run`: the main job."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import click
+
+from nbdataops.cli import options
+
+
+@click.command("run")
+@options.product
+@options.as_of
+@options.jobs
+@options.parameters
+@options.force
+@options.as_json
+def command(
+    root: Path,
+    as_of: date | None,
+    jobs: int | None,
+    parameters: tuple[tuple[str, str], ...],
+    force: tuple[str, ...],
+    as_json: bool,
+) -> int:
+    """Observe, plan, execute, judge, report, candidate: only what changed is executed.
+
+    Exit code 0 when everything ran, whatever the gate decided (`release` tells that by its exit code).
+    """
+    from nbdataops.cli.progress import progress
+    from nbdataops.cli.summary import run_summary
+    from nbdataops.workspace import Options, open_product
+
+    product = open_product(root)
+    settings = Options(as_of=as_of, jobs=jobs, parameters=options.parsed(parameters), force=frozenset(force))
+    with progress() as listener:
+        report = product.run(settings, listener=listener)
+    if as_json:
+        options.print_json(report.to_dict())
+    else:
+        run_summary(report)
+    return int(report.exit_code)

@@ -1,0 +1,1 @@
+"""Sources become snapshots: files are read strictly, held against their data contract, and stored by content."""

@@ -1,0 +1,34 @@
+"""Methods for user lifetime value: estimators with scikit-learn's conventions, right to the published digits.
+
+>>> import pandas as pd
+>>> from nbdataops.ltv import BGNBD
+>>> rfm = pd.DataFrame({"x": [2], "t_x": [30.43], "T": [38.86]})
+>>> round(float(BGNBD.with_parameters(r=0.243, alpha=4.414, a=0.793, b=2.426).expected_transactions(rfm, 39)[0]), 3)
+1.226
+"""
+
+from nbdataops.ltv.bg_nbd import BGNBD
+from nbdataops.ltv.cells import Cells, rfm_cells
+from nbdataops.ltv.cohort_ages import CohortAges, cohort_ages
+from nbdataops.ltv.cohort_decay import CohortDecay, Decay
+from nbdataops.ltv.columns import LtvInputError
+from nbdataops.ltv.gamma_gamma import GammaGamma
+from nbdataops.ltv.likelihood_fit import FitResult, NotConvergedError
+from nbdataops.ltv.pareto_nbd import ParetoNBD
+from nbdataops.ltv.rfm import rfm_summary
+
+__all__ = [
+    "BGNBD",
+    "Cells",
+    "CohortAges",
+    "CohortDecay",
+    "Decay",
+    "FitResult",
+    "GammaGamma",
+    "LtvInputError",
+    "NotConvergedError",
+    "ParetoNBD",
+    "cohort_ages",
+    "rfm_cells",
+    "rfm_summary",
+]

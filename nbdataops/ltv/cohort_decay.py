@@ -1,0 +1,176 @@
+"""Empirical cohort method: what a customer of this age brings, read off the cohort and extrapolated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Self, TypeAlias
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import minimize_scalar
+from scipy.special import exprel, logsumexp, xlogy
+
+from nbdataops.errors import did_you_mean
+from nbdataops.ltv.cohort_ages import CohortAges
+from nbdataops.ltv.columns import (
+    FloatArray,
+    LtvInputError,
+    numbers,
+    require_columns,
+    require_frame,
+    require_horizon,
+)
+from nbdataops.ltv.estimator import Estimator
+
+Shape: TypeAlias = Literal["power", "exponential"]
+SHAPES: tuple[Shape, ...] = ("power", "exponential")
+FASTEST = 20.0
+"""Upper limit of the speed of a decay."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decay:
+    """A rate per customer and time unit that falls with age.
+
+    power: level * (1 + age)^-speed, one time unit being its scale; exponential: level * exp(-speed * age).
+    `deviance` is Poisson's, of the curve it was fitted to.
+    """
+
+    shape: Shape
+    level: float
+    speed: float
+    deviance: float
+
+    def between(self, start: FloatArray, end: FloatArray) -> FloatArray:
+        """The integral of the rate over ages from start to end: expected amount per customer."""
+        some = end > start
+        log = _log_area(self.shape, self.speed, start, np.where(some, end, start + 1))
+        return np.where(some, self.level * np.exp(log), 0.0)
+
+
+class CohortDecay(Estimator):
+    """Revenue and transactions per customer by age, from an acquisition cohort, with a fitted decay.
+
+    Family: empirical cohort. Counts what the cohort did at each age (time since the own first purchase, which is left
+    out) per customer who could be observed at that age, fits a decay to transactions and to revenue apart, by Poisson
+    deviance, and integrates it from a customer's age to age plus horizon. Assumes: later ages go on along the fitted
+    curve, nothing changes with the calendar, customers acquired at different times behave alike.
+
+    **Allocation is by age only**: customers of the same age get the same number, whatever they bought. Totals and
+    cohorts are estimates, an individual value is not, and a ranking by it means nothing. Where all customers were
+    acquired within one quarter (CDNOW), no older cohort has been through the horizon: everything beyond the oldest
+    observed age (`observed_ages_`) is **extrapolation** of the curve, and age cannot be told apart from season.
+
+    `shape`: "power", "exponential", or "best", the one of lower deviance, chosen for each component and in every
+    refit anew. Decay never turns into growth: a rising curve is fitted by a flat one.
+
+    Fitted attributes: `transactions_`, `revenue_` (both `Decay`), `curve_` (by age: exposure, observed and fitted
+    rates), `observed_ages_` (time units).
+    """
+
+    family: ClassVar[str] = "cohort"
+    transactions_: Decay
+    revenue_: Decay
+    curve_: pd.DataFrame
+    observed_ages_: int
+
+    def __init__(self, *, shape: Literal["best", "power", "exponential"] = "best") -> None:
+        self.shape = shape
+
+    def fit(self, ages: CohortAges, sample_weight: object = None) -> Self:
+        """Fit both decays. `ages` comes from `cohort_ages(purchases, as_of)`; one weight a customer of `ages.index`."""
+        if not isinstance(ages, CohortAges):
+            raise LtvInputError(
+                f"CohortDecay is fitted to a {type(ages).__name__}", todo="give cohort_ages(purchases, as_of)"
+            )
+        if self.shape not in ("best", *SHAPES):
+            raise LtvInputError(
+                f"no shape {self.shape!r}", todo=did_you_mean(str(self.shape), ("best", *SHAPES))
+            )
+        curve = ages.curve(sample_weight)
+        curve = curve[curve["exposure"] > 0]
+        if len(curve) < 2:
+            raise LtvInputError("fewer than two ages were observed", todo="a decay needs a longer history")
+        self.transactions_ = self._decay(curve, "transactions")
+        self.revenue_ = self._decay(curve, "revenue")
+        self.observed_ages_ = int(curve.index[-1]) + 1
+        at = curve.index.to_numpy(dtype=np.float64)
+        self.curve_ = pd.DataFrame(
+            {
+                "exposure": curve["exposure"],
+                "transactions": curve["transactions"] / curve["exposure"],
+                "transactions_fitted": self.transactions_.between(at, at + 1),
+                "revenue": curve["revenue"] / curve["exposure"],
+                "revenue_fitted": self.revenue_.between(at, at + 1),
+            }
+        )
+        return self
+
+    def expected_transactions(self, rfm: pd.DataFrame | CohortAges, horizon: float) -> pd.Series:
+        """Expected transactions in the next `horizon` time units, by age alone: needs the column `T` only."""
+        self._require_fit("transactions_")
+        return _ahead(self.transactions_, rfm, horizon, "transactions")
+
+    def expected_value(self, rfm: pd.DataFrame | CohortAges, horizon: float) -> pd.Series:
+        """Expected revenue in the next `horizon` time units, by age alone: needs the column `T` only."""
+        self._require_fit("revenue_")
+        return _ahead(self.revenue_, rfm, horizon, "value")
+
+    def _decay(self, curve: pd.DataFrame, component: str) -> Decay:
+        shapes = SHAPES if self.shape == "best" else (self.shape,)
+        fits = [
+            _fit(
+                shape,
+                curve.index.to_numpy(dtype=np.float64),
+                curve["exposure"].to_numpy(),
+                curve[component].to_numpy(),
+            )
+            for shape in shapes
+        ]
+        return min(fits, key=lambda decay: decay.deviance)
+
+
+def _ahead(decay: Decay, rfm: pd.DataFrame | CohortAges, horizon: float, name: str) -> pd.Series:
+    h = require_horizon(horizon)
+    if isinstance(rfm, CohortAges):
+        index, T = rfm.index, rfm.T
+    else:
+        frame = require_frame(rfm)
+        require_columns(frame, ("T",))
+        index, T = frame.index, numbers(frame, "T")
+    code, distinct = pd.factorize(T)
+    return pd.Series(decay.between(distinct, distinct + h)[code], index=index, name=name)
+
+
+def _log_area(shape: Shape, speed: float, start: FloatArray, end: FloatArray) -> FloatArray:
+    """Logarithm of the integral of the decay of level 1 from start to end; end > start."""
+    if shape == "exponential":
+        length = end - start
+        return np.asarray(-speed * start + np.log(length * exprel(-speed * length)))
+    stretch = np.log1p(end) - np.log1p(start)
+    return np.asarray((1 - speed) * np.log1p(start) + np.log(stretch * exprel((1 - speed) * stretch)))
+
+
+def _fit(shape: Shape, age: FloatArray, exposure: FloatArray, happened: FloatArray) -> Decay:
+    """Largest Poisson likelihood; the level follows from the speed, so the search is over one number."""
+    total = float(happened.sum())
+    if total == 0:
+        return Decay(shape, 0.0, 0.0, 0.0)
+
+    def log_expected(speed: float) -> FloatArray:
+        """Expected amount by age, scaled to the observed total."""
+        log = np.log(exposure) + _log_area(shape, speed, age, age + 1)
+        return np.asarray(log + np.log(total) - logsumexp(log))
+
+    found = minimize_scalar(
+        lambda speed: -float(happened @ log_expected(speed)) / total,
+        bounds=(0.0, FASTEST),
+        method="bounded",
+        options={"xatol": 1e-9, "maxiter": 200},
+    )
+    flat = -float(happened @ log_expected(0.0)) / total
+    speed = float(found.x) if found.fun < flat else 0.0
+    log = log_expected(speed)
+    level = float(np.exp(log[0] - _log_area(shape, speed, age, age + 1)[0]) / exposure[0])
+    deviance = 2 * float((xlogy(happened, happened) - happened * log).sum())
+    return Decay(shape, level, speed, deviance)

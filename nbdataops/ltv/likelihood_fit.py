@@ -1,0 +1,305 @@
+"""Maximum likelihood for a handful of positive parameters, with a verdict on what the data could tell.
+
+The search runs on the logarithms of the parameters: L-BFGS from every start, then Newton steps with a Hessian from
+differences of the exact gradient. A warm fit takes Newton steps from the last optimum, with the Hessian found there,
+and ends with the same polish. It is believed only at an interior peak: on a plateau every point looks like an
+optimum, so there all starts are tried as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from nbdataops.errors import StageError
+from nbdataops.ltv.columns import FloatArray
+
+CONVERGED = 1e-6
+"""Largest gradient, per customer and with respect to the logarithm of a parameter, that counts as zero."""
+REACH = 12.0
+"""How far the search may go from the first start, in logarithms of a parameter (a factor of 160,000)."""
+WORST_CONDITION = 1e8
+LEAST_DAMPING = 1e-9
+NEARLY = 1e-5
+"""The gradient at which a warm search leaves the old Hessian for the new one."""
+WIDEST_ERROR = 2.0
+"""Standard error of the least certain direction of the log-parameters above which it is called not identified:
+a 95 percent interval over a factor of exp(2 * 1.96 * 2), more than 2,000."""
+
+Evaluate = Callable[[FloatArray], tuple[float, FloatArray]]
+"""Parameters -> (log-likelihood, its gradient)."""
+
+
+class NotConvergedError(StageError, RuntimeError):
+    """The likelihood could not be maximised; no number was produced."""
+
+    code = "ltv-not-converged"
+
+
+@dataclass(frozen=True, slots=True)
+class FitResult:
+    """What the search for the maximum found, and how far it can be trusted.
+
+    log_likelihood: at the maximum, of the data in its own units, all customers together.
+    gradient_norm: largest absolute derivative by the logarithm of a parameter, per customer.
+    standard_errors: by parameter, from the observed information; NaN where the maximum is no interior peak.
+    condition_number: of the Hessian in the log-parameters; infinite where it is not positive definite.
+    iterations: evaluations of likelihood and gradient. starts: starting points tried.
+    identified: False if the data do not determine all parameters (a ridge, a parameter at its limit); `reason` then
+    says which, and forecasts beyond the observed window rest on an assumption, not on data.
+    """
+
+    log_likelihood: float
+    gradient_norm: float
+    standard_errors: dict[str, float]
+    condition_number: float
+    iterations: int
+    starts: int
+    converged: bool
+    identified: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Optimum:
+    """The point that a warm fit starts from: log-parameters and the Hessian there."""
+
+    at: FloatArray
+    hessian: FloatArray
+
+
+class _Objective:
+    """Minus the log-likelihood per unit of weight, over log-parameters; counts its evaluations."""
+
+    def __init__(self, evaluate: Evaluate, total_weight: float) -> None:
+        self.evaluate, self.total_weight, self.evaluations = evaluate, total_weight, 0
+
+    def __call__(self, u: FloatArray) -> tuple[float, FloatArray]:
+        self.evaluations += 1
+        theta = np.exp(u)
+        value, gradient = self.evaluate(theta)
+        return -value / self.total_weight, -gradient * theta / self.total_weight
+
+    def hessian(self, u: FloatArray, step: float = 1e-4) -> FloatArray:
+        columns = []
+        for j in range(len(u)):
+            shift = np.zeros(len(u))
+            shift[j] = step
+            columns.append((self(u + shift)[1] - self(u - shift)[1]) / (2 * step))
+        h = np.array(columns)
+        return np.asarray((h + h.T) / 2)
+
+
+def maximise(
+    evaluate: Evaluate,
+    names: Sequence[str],
+    starts: Sequence[Sequence[float]],
+    total_weight: float,
+    warm: Optimum | None = None,
+) -> tuple[dict[str, float], FitResult, Optimum]:
+    """The parameters of the largest likelihood, the fit result, and where a later warm fit may start.
+
+    Raises NotConvergedError when no start reaches a point with a vanishing gradient.
+    """
+    objective = _Objective(evaluate, total_weight)
+    middle = np.log(np.asarray(starts[0], dtype=np.float64))
+    points = [] if warm is None else [_warm_search(objective, warm, middle)]
+    if not any(_judge(point, middle, names, objective, 1).identified for point in points):
+        points += [_cold_search(objective, np.log(np.asarray(s, dtype=np.float64)), middle) for s in starts]
+    finite = [point for point in points if np.isfinite(point.value)]
+    if not finite:
+        raise NotConvergedError(
+            "the likelihood is not finite at any start", todo="look for extreme values in the summary"
+        )
+    # the best value wins; among values that only rounding tells apart, the smallest gradient
+    best = min(point.value for point in finite)
+    alike = (point for point in finite if point.value <= best + _rounding(best))
+    found = min(alike, key=lambda point: _gradient_norm(point, middle))
+    result = _judge(found, middle, names, objective, len(points))
+    if not result.converged:
+        raise NotConvergedError(
+            f"the fit did not converge: {result.reason}",
+            todo="the summary may hold values that the model cannot produce; plot x, t_x, T and spend",
+        )
+    parameters = {name: float(v) for name, v in zip(names, np.exp(found.u), strict=True)}
+    return parameters, result, Optimum(found.u, found.hessian)
+
+
+@dataclass(frozen=True, slots=True)
+class _Point:
+    u: FloatArray
+    value: float
+    gradient: FloatArray
+    hessian: FloatArray
+
+
+def _cold_search(objective: _Objective, u: FloatArray, middle: FloatArray) -> _Point:
+    """L-BFGS and Newton in turn, since each goes on where the other is stuck (plateaus, rounding)."""
+    for _ in range(3):
+        found = minimize(
+            objective,
+            u,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=[(m - REACH, m + REACH) for m in middle],
+            options={"maxiter": 300, "ftol": 1e-13, "gtol": 1e-7, "maxcor": 20},
+        )
+        point = _polish(objective, found.x, middle)
+        if not _gradient_norm(point, middle) > CONVERGED:
+            break
+        u = point.u
+    return point
+
+
+def _warm_search(objective: _Objective, warm: Optimum, middle: FloatArray) -> _Point:
+    """Newton steps with the old Hessian while each makes the gradient clearly smaller."""
+    u = np.clip(warm.at, middle - REACH, middle + REACH)
+    gradient = objective(u)[1]
+    while (norm := float(np.abs(gradient).max())) > NEARLY:
+        there = u + _newton_step(warm.hessian, gradient, LEAST_DAMPING)
+        if np.any(np.abs(there - middle) > REACH):
+            break
+        gradient_there = objective(there)[1]
+        if not np.abs(gradient_there).max() < 0.7 * norm:
+            break
+        u, gradient = there, gradient_there
+    return _polish(objective, u, middle)
+
+
+def _polish(objective: _Objective, u: FloatArray, middle: FloatArray, tries: int = 12) -> _Point:
+    """Newton steps while they help, over the parameters that no limit holds back.
+
+    A step that does not help, as happens along a ridge, is tried again with flat directions damped more.
+    """
+    value, gradient = objective(u)
+    hessian = objective.hessian(u)
+    damping = LEAST_DAMPING
+    for _ in range(tries):
+        if not np.isfinite(hessian).all():
+            break
+        step = _step_inside(u, gradient, hessian, middle, damping)
+        free = step != 0
+        if not free.any() or np.abs(gradient[free]).max() < 1e-10:
+            break
+        value_there, gradient_there = objective(u + step)
+        smaller = np.abs(gradient_there[free]).max() <= np.abs(gradient[free]).max()
+        if smaller and value_there <= value + 100 * _rounding(value):
+            u, value, gradient, damping = u + step, value_there, gradient_there, LEAST_DAMPING
+            if np.abs(step).max() > 1e-4:  # closer than that the Hessian is the same to all digits used here
+                hessian = objective.hessian(u)
+        elif damping < 0.1:
+            damping *= 100
+        else:
+            break
+    return _Point(u, value, gradient, hessian)
+
+
+def _step_inside(
+    u: FloatArray, gradient: FloatArray, hessian: FloatArray, middle: FloatArray, damping: float
+) -> FloatArray:
+    """Newton's step that respects the limits: zero for parameters that it would push through theirs."""
+    limit = _at_limit(u, middle)
+    free = limit * gradient >= 0
+    step = np.zeros(len(u))
+    while free.any():
+        step[:] = 0
+        step[free] = _newton_step(hessian[np.ix_(free, free)], gradient[free], damping)
+        outward = free & (limit * step > 0)
+        if not outward.any():
+            break
+        free &= ~outward
+        step[:] = 0
+    room = np.where(step > 0, middle + REACH - u, u - middle + REACH)
+    moving = step != 0
+    if moving.any():
+        step *= min(1.0, float(np.min(room[moving] / np.abs(step[moving]))))
+    return step
+
+
+def _newton_step(hessian: FloatArray, gradient: FloatArray, damping: float) -> FloatArray:
+    """Newton's step with curvatures made positive and kept above `damping` times the largest; at most 1 long."""
+    values, vectors = np.linalg.eigh(hessian)
+    curvature = np.maximum(np.abs(values), damping * np.abs(values).max() + 1e-300)
+    step = -vectors @ ((vectors.T @ gradient) / curvature)
+    return np.asarray(step * min(1.0, 1.0 / max(float(np.abs(step).max()), 1e-300)))
+
+
+def _positive_definite(hessian: FloatArray) -> bool:
+    return bool(np.isfinite(hessian).all() and np.linalg.eigvalsh(hessian)[0] > 0)
+
+
+def _rounding(value: float) -> float:
+    """Differences of the objective that mean nothing."""
+    return 1e-10 * max(1.0, abs(value))
+
+
+def _at_limit(u: FloatArray, middle: FloatArray) -> FloatArray:
+    """-1, 0 or 1 by parameter: at the lower limit, inside, at the upper one."""
+    return np.where(np.abs(u - middle) > REACH - 1e-3, np.sign(u - middle), 0.0)
+
+
+def _held(u: FloatArray, gradient: FloatArray, middle: FloatArray) -> NDArray[np.bool_]:
+    """True where a limit keeps the search from going on."""
+    return np.asarray(_at_limit(u, middle) * gradient < 0)
+
+
+def _gradient_norm(point: _Point, middle: FloatArray) -> float:
+    """Largest derivative that could still be followed."""
+    return float(np.abs(np.where(_held(point.u, point.gradient, middle), 0.0, point.gradient)).max())
+
+
+def _judge(
+    point: _Point, middle: FloatArray, names: Sequence[str], objective: _Objective, starts: int
+) -> FitResult:
+    norm = _gradient_norm(point, middle)
+    converged = bool(np.isfinite(point.value) and norm <= CONVERGED)
+    definite = _positive_definite(point.hessian)
+    condition = float(np.linalg.cond(point.hessian)) if definite else np.inf
+    errors = np.full(len(names), np.nan)
+    if definite:
+        errors = np.sqrt(np.diag(np.linalg.inv(point.hessian)) / objective.total_weight)
+    identified, reason = _identified(point, middle, names, objective.total_weight, condition)
+    if not converged:
+        why = "" if identified else f"; {reason}"
+        identified, reason = False, f"gradient {norm:.1e} per customer, not below {CONVERGED:.0e}{why}"
+    return FitResult(
+        log_likelihood=-point.value * objective.total_weight,
+        gradient_norm=norm,
+        standard_errors={n: float(e) for n, e in zip(names, errors * np.exp(point.u), strict=True)},
+        condition_number=condition,
+        iterations=objective.evaluations,
+        starts=starts,
+        converged=converged,
+        identified=identified,
+        reason=reason,
+    )
+
+
+def _identified(
+    point: _Point, middle: FloatArray, names: Sequence[str], total_weight: float, condition: float
+) -> tuple[bool, str]:
+    limit = _at_limit(point.u, middle)
+    if limit.any():
+        at = [
+            f"{n} ran to its {'upper' if side > 0 else 'lower'} limit"
+            for n, side in zip(names, limit, strict=True)
+            if side
+        ]
+        return False, f"{', '.join(at)}: the likelihood has no interior maximum"
+    values, vectors = np.linalg.eigh(point.hessian)
+    flat = [n for n, part in zip(names, vectors[:, 0], strict=True) if abs(part) > 0.3]
+    ridge = f"the likelihood is flat in {flat[0]}: the data do not determine it"
+    if len(flat) > 1:
+        ridge = f"a ridge along {', '.join(flat)}: the data determine their relation, not their values"
+    if not np.isfinite(condition):
+        return False, f"{ridge} (the Hessian is not positive definite)"
+    if condition > WORST_CONDITION:
+        return False, f"{ridge} (condition number {condition:.1e})"
+    widest = float(1 / np.sqrt(values[0] * total_weight))
+    if widest > WIDEST_ERROR:
+        return False, f"{ridge} (standard error {widest:.1f} in the logarithm)"
+    return True, "an interior maximum with a clear peak in every direction"

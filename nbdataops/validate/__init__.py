@@ -1,0 +1,1 @@
+"""Validate: checks measure, one rule judges, a study says what a number is worth."""

@@ -1,0 +1,100 @@
+"""The panel in a real JupyterLab, worked by keyboard, and as an untrusted notebook shows it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import nbformat
+import pytest
+
+from nbdataops.report.panel_data import panel_data
+from nbdataops.report.panel_html import panel_html, panel_text
+from tests.report import samples
+
+from .jupyter_lab import Lab, open_notebook, run_all, run_last
+
+pytestmark = pytest.mark.browser
+
+DATA = panel_data(samples.study(), "methods/bg_nbd")
+BUILD = """import json
+from IPython.display import display
+from nbdataops.lab.panel import ValidationPanel
+panel = ValidationPanel(json.load(open("panel.json")))
+display(panel)"""
+SHOW = 'print("kernel sees", panel.selected)'
+
+
+def write(lab: Lab, name: str, *cells: Any) -> None:
+    (lab.root / "panel.json").write_text(json.dumps(DATA))
+    spec = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=list(cells), metadata=spec), lab.root / name)
+
+
+def test_the_panel_is_worked_by_keyboard_and_the_kernel_sees_the_choice(page: Any, lab: Lab) -> None:
+    write(lab, "live.ipynb", nbformat.v4.new_code_cell(BUILD), nbformat.v4.new_code_cell(SHOW))
+    open_notebook(page, lab, "live.ipynb")
+    run_all(page)
+    panel = page.locator("section.nbd")
+    panel.wait_for(timeout=60_000)
+
+    chips = panel.get_by_role("radio")
+    assert chips.all_inner_texts()[0] == "✗ Holdout: fail"
+    chips.first.focus()
+    page.keyboard.press("ArrowRight")
+    assert chips.nth(1).get_attribute("aria-checked") == "true"
+    assert chips.nth(1).evaluate("e => e === document.activeElement")
+    assert "Do other methods say the same?" in panel.locator(".detail").inner_text()
+    assert panel.get_by_role("status").inner_text() == "Method against method: fail"
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    assert chips.last.get_attribute("aria-checked") == "true"
+
+    select = panel.get_by_label("Compare with")
+    assert select.input_value() == "methods/cohort"
+    select.focus()
+    page.keyboard.type("naive")
+    assert select.input_value() == "methods/naive"
+    assert select.evaluate("e => e === document.activeElement")
+    assert "naive" in panel.get_by_role("status").inner_text()
+    run_last(page).get_by_text("kernel sees methods/naive").wait_for()
+
+    pictures = panel.get_by_role("img")
+    assert pictures.count() == 2
+    assert "bg_nbd against other methods: pareto_nbd" in (pictures.first.get_attribute("aria-label") or "")
+    assert page.outside == []
+
+
+def test_the_panel_follows_the_dark_theme(page: Any, lab: Lab) -> None:
+    write(lab, "dark.ipynb", nbformat.v4.new_code_cell(BUILD))
+    open_notebook(page, lab, "dark.ipynb")
+    run_all(page)
+    panel = page.locator("section.nbd")
+    panel.wait_for(timeout=60_000)
+    page.get_by_role("menuitem", name="Settings", exact=True).click()
+    page.get_by_role("menuitem", name="Theme", exact=True).hover()
+    page.get_by_role("menuitem", name="JupyterLab Dark", exact=True).click()
+    page.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
+    dark = "e => { const c = getComputedStyle(e).backgroundColor.match(/\\d+/g).map(Number); return c[0] + c[1] + c[2] < 200; }"
+    page.wait_for_function(f"() => ({dark})(document.querySelector('section.nbd'))")
+
+
+def test_an_untrusted_notebook_shows_the_static_panel(page: Any, lab: Lab) -> None:
+    view = {
+        "application/vnd.jupyter.widget-view+json": {
+            "model_id": "gone",
+            "version_major": 2,
+            "version_minor": 1,
+        }
+    }
+    output = nbformat.v4.new_output(
+        "display_data", {**view, "text/html": panel_html(DATA), "text/plain": panel_text(DATA)}
+    )
+    write(lab, "untrusted.ipynb", nbformat.v4.new_code_cell(BUILD, outputs=[output], execution_count=1))
+    open_notebook(page, lab, "untrusted.ipynb")
+    shown = page.locator(".jp-RenderedHTMLCommon", has_text="unverified")
+    shown.wait_for()
+    drawn = "() => [...document.querySelectorAll('.nbdataops-panel img')].filter((i) => i.naturalWidth > 200).length === 2"
+    page.wait_for_function(drawn)
+    assert "Method against method: fail" in shown.inner_text()
+    assert page.locator("section.nbd").count() == 0

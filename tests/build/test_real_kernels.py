@@ -1,0 +1,292 @@
+"""What ends how, with real kernels: the right state, exit code and a readable error, and nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from nbdataops.build.nodes import State
+from nbdataops.build.runner import NodeRun
+from nbdataops.errors import ExitCode, LeaseError
+from nbdataops.workspace import open_product
+from tests.conftest import Notebook
+
+pytestmark = pytest.mark.kernel
+
+VIEW = "views/plot"
+
+
+def view(root: Path, *cells: str, parameters: str | None = None) -> Notebook:
+    """A notebook that publishes nothing, with these cells."""
+    first = 'from nbdataops import stage\norders = stage.read("orders", columns=["amount"])'
+    return Notebook.write(root / f"{VIEW}.ipynb", [first, *cells], parameters)
+
+
+def build(root: Path, **options: Any) -> NodeRun:
+    from nbdataops.workspace import Options
+
+    report = open_product(root).build([VIEW], Options(**options))
+    (node,) = report.execution.nodes
+    return node
+
+
+def executed(root: Path, node: NodeRun) -> dict[str, Any]:
+    folder = root / ".nbdataops" / "runs"
+    (path,) = folder.glob(f"*/notebooks/{node.node.id.replace('/', '--')}.ipynb")
+    return json.loads(path.read_text())  # type: ignore[no-any-return]
+
+
+def limits(root: Path, **seconds: int) -> None:
+    spec = root / "dataproduct.yaml"
+    shown = ", ".join(f"{k}: {v}" for k, v in seconds.items())
+    spec.write_text(spec.read_text() + f"execution: {{{shown}}}\n")
+
+
+def kernels() -> set[int]:
+    """Kernels that are children of this process."""
+    found = set()
+    for child in psutil.Process().children(recursive=True):
+        try:
+            if "ipykernel_launcher" in " ".join(child.cmdline()) and child.status() != psutil.STATUS_ZOMBIE:
+                found.add(child.pid)
+        except psutil.NoSuchProcess:
+            continue
+    return found
+
+
+def test_an_error_names_cell_and_line_and_shows_the_traceback(blank: Path) -> None:
+    view(blank, "x = 1", "y = 2\nz = x / 0")
+
+    node = build(blank)
+
+    assert node.state is State.FAILED
+    assert node.error is not None and node.error.where is not None
+    assert node.error.what == "ZeroDivisionError: division by zero"
+    assert (node.error.where.cell, node.error.where.line) == (3, 2)
+    assert "z = x / 0" in node.error.detail
+    statuses = [c["metadata"]["papermill"]["status"] for c in executed(blank, node)["cells"]]
+    assert statuses == ["completed", "completed", "failed"]
+
+
+def test_cells_are_counted_as_in_the_file_though_papermill_injects_one(blank: Path) -> None:
+    view(blank, "1 / 0", parameters="horizon: int = 13")
+
+    node = build(blank)
+
+    assert node.error is not None and node.error.where is not None
+    assert node.error.where.cell == 3
+
+
+def test_parameters_arrive_as_the_type_that_the_notebook_annotates(blank: Path) -> None:
+    declared = (
+        "from datetime import date\nfrom typing import Literal\n"
+        "as_of: date = date(2000, 1, 1)\nhorizon: int = 1\nrate: float = 1\nname: str = ''\n"
+        "kinds: list[str] = []\nway: Literal['up', 'down'] = 'up'\nlimit: int | None = 3"
+    )
+    check = (
+        "assert (as_of, horizon) == (date(2026, 1, 4), 13), (as_of, horizon)\n"
+        "assert type(rate) is float and rate == 2.0\n"
+        "assert name == 'a\"b\\'c\\n{x}' and kinds == ['p', 'q'] and way == 'down' and limit is None"
+    )
+    view(blank, check, parameters=declared)
+
+    overrides = {"rate": 2.0, "name": "a\"b'c\n{x}", "kinds": ["p", "q"], "way": "down", "limit": None}
+    node = build(blank, parameters=overrides)
+
+    assert node.error is None
+
+
+def test_a_cell_that_never_ends_is_stopped_at_its_timeout(blank: Path) -> None:
+    limits(blank, cell_timeout_s=2)
+    view(blank, "import time\nwhile True:\n    time.sleep(0.1)")
+
+    node = build(blank)
+
+    assert node.state is State.TIMED_OUT
+    assert node.error is not None and node.error.exit_code is ExitCode.INFRASTRUCTURE
+    assert node.error.where is not None and node.error.where.cell == 2
+    assert "cell_timeout_s" in node.error.todo
+    assert kernels() == set()
+
+
+def test_a_stage_that_takes_too_long_is_stopped_with_all_it_started(blank: Path, tmp_path: Path) -> None:
+    limits(blank, stage_timeout_s=6)
+    pid = tmp_path / "pid"
+    child = f"import subprocess, time\np = subprocess.Popen(['sleep', '300'])\nopen({str(pid)!r}, 'w').write(str(p.pid))"
+    view(blank, child, "time.sleep(300)")
+
+    node = build(blank)
+
+    assert node.state is State.TIMED_OUT
+    assert kernels() == set()
+    assert not psutil.pid_exists(int(pid.read_text())) or (
+        psutil.Process(int(pid.read_text())).status() == psutil.STATUS_ZOMBIE
+    )
+
+
+def test_a_killed_kernel_is_infrastructure_and_names_the_cell(blank: Path) -> None:
+    view(blank, "x = 1", "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
+
+    node = build(blank)
+
+    assert node.state is State.FAILED
+    assert node.error is not None and node.error.exit_code is ExitCode.INFRASTRUCTURE
+    assert "kernel died" in node.error.what
+    assert node.error.where is not None and node.error.where.cell == 3
+
+
+def test_printed_megabytes_are_capped_with_a_notice(blank: Path) -> None:
+    limits(blank, output_limit_mb=1)
+    view(blank, "for _ in range(300):\n    print('x' * 100_000)", "print('after')")
+
+    node = build(blank)
+
+    assert node.state is State.SUCCEEDED
+    text = json.dumps(executed(blank, node))
+    assert len(text) < 2_000_000
+    assert "further output is not kept" in text
+
+
+def test_a_failed_stage_publishes_nothing_and_what_does_not_need_it_is_finished(blank: Path) -> None:
+    Notebook(blank / "methods" / "rate.ipynb").append("raise RuntimeError('after the estimate')")
+
+    report = open_product(blank).build()
+
+    states = {n.node.stage: n.state for n in report.execution.nodes if n.node.scope.as_of == report.as_of}
+    assert states["methods/rate"] is State.FAILED
+    assert states["methods/average"] is State.SUCCEEDED
+    assert report.exit_code is ExitCode.STAGE_FAILED
+    assert not [r for r in open_product(blank).journal.results() if r.stage == "methods/rate"]
+
+
+def test_an_output_that_is_declared_but_not_written_fails_the_stage(blank: Path) -> None:
+    notebook = Notebook(blank / "prepare" / "customers.ipynb")
+    notebook.replace('stage.write("customers"', 'if False:\n    stage.write("customers"')
+
+    report = open_product(blank).build()
+
+    failed = [n for n in report.execution.failures if n.node.stage == "prepare/customers"]
+    assert failed and "without writing customers" in failed[0].error.what  # type: ignore[union-attr]
+
+
+def test_secrets_are_redacted_wherever_a_notebook_prints_them(
+    blank: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_DSN", "postgresql://me:hunter22@host")
+    spec = blank / "dataproduct.yaml"
+    spec.write_text(spec.read_text() + "secrets: {dsn: {env: MY_DSN}}\n")
+    view(blank, 'dsn = stage.secret("dsn")\nprint(str(dsn))', "raise RuntimeError(str(dsn))")
+
+    node = build(blank)
+
+    assert node.error is not None
+    written = "".join(
+        p.read_text(errors="replace") for p in (blank / ".nbdataops" / "runs").rglob("*.*") if p.is_file()
+    )
+    assert "hunter22" not in written + json.dumps(node.error.to_dict())
+    assert "[secret]" in written
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_cancels_the_run_and_leaves_no_kernel(blank: Path, number: int, code: int) -> None:
+    view(blank, "import time\ntime.sleep(300)")
+    command = [sys.executable, "-m", "nbdataops", "build", VIEW, "--product", str(blank), "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    family = wait_for(lambda: grandchildren(process.pid))
+
+    process.send_signal(number)
+    out, _ = process.communicate(timeout=60)
+
+    assert process.returncode == code
+    assert json.loads(out)["error"]["code"] == "cancelled"
+    assert wait_for(lambda: not [p for p in family if alive(p)])
+    status = open_product(blank).status()
+    assert status.runs[0]["state"] == "cancelled"
+    assert {n["state"] for n in status.nodes} == {"cancelled"}
+
+
+def test_two_runs_at_once_on_one_product_are_refused(blank: Path) -> None:
+    view(blank, "import time\ntime.sleep(300)")
+    command = [sys.executable, "-m", "nbdataops", "build", VIEW, "--product", str(blank)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: grandchildren(process.pid))
+
+        with pytest.raises(LeaseError) as refused:
+            open_product(blank).build()
+
+        assert str(process.pid) in refused.value.what
+        assert refused.value.exit_code is ExitCode.INFRASTRUCTURE
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+
+
+def test_a_runner_that_was_killed_is_lost_and_the_next_run_takes_over(blank: Path) -> None:
+    notebook = view(blank, "import time\ntime.sleep(300)")
+    command = [sys.executable, "-m", "nbdataops", "build", VIEW, "--product", str(blank)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    family = wait_for(lambda: grandchildren(process.pid))
+    process.kill()
+    process.wait()
+    notebook.replace("time.sleep(300)", "time.sleep(0)")
+
+    node = build(blank)
+
+    runs = open_product(blank).status().runs
+    assert node.state is State.SUCCEEDED
+    assert [r["state"] for r in runs] == ["succeeded", "lost"]
+    assert wait_for(lambda: not [p for p in family if alive(p)]), "a kernel outlived its runner"
+
+
+def test_independent_stages_run_at_the_same_time(blank: Path, tmp_path: Path) -> None:
+    """Each waits for the other's mark: one after the other they would wait for ever."""
+    for mine, other in (("one", "two"), ("two", "one")):
+        wait = (
+            "import pathlib, time\n"
+            f"pathlib.Path({str(tmp_path / mine)!r}).touch()\n"
+            f"while not pathlib.Path({str(tmp_path / other)!r}).exists():\n    time.sleep(0.02)"
+        )
+        first = 'from nbdataops import stage\nstage.read("orders", columns=["amount"])'
+        Notebook.write(blank / "views" / f"{mine}.ipynb", [first, wait])
+    limits(blank, stage_timeout_s=60)
+    from nbdataops.workspace import Options
+
+    report = open_product(blank).build(["views/one", "views/two"], Options(jobs=2))
+
+    assert report.exit_code is ExitCode.OK
+
+
+def grandchildren(pid: int) -> list[psutil.Process]:
+    try:
+        return [
+            c for c in psutil.Process(pid).children(recursive=True) if "ipykernel" in " ".join(c.cmdline())
+        ]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def wait_for(found: Callable[[], Any], timeout_s: float = 60) -> Any:
+    """Poll until `found` gives something true; that, or what it gave last."""
+    pause = threading.Event()
+    deadline = time.monotonic() + timeout_s
+    while not (value := found()) and time.monotonic() < deadline:
+        pause.wait(0.05)
+    return value

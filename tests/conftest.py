@@ -1,0 +1,99 @@
+"""Fixtures that many tests share: a small product on disk, and a fake kernel to run it with."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nbdataops.build.executors.fake import FakeKernel
+from nbdataops.workspace import Product, open_product
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _no_store_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NBDATAOPS_STORE", raising=False)
+    monkeypatch.delenv("NBDATAOPS_ASSIGNMENT", raising=False)
+
+
+@pytest.fixture
+def blank(tmp_path: Path) -> Path:
+    """A copy of the blank reference product: one source, one table, two methods, the outcome."""
+    target = tmp_path / "my-ltv"
+    shutil.copytree(REPOSITORY / "notebooks" / "blank", target, ignore=shutil.ignore_patterns(".*"))
+    return target
+
+
+@pytest.fixture
+def opened(blank: Path) -> Callable[[], Product]:
+    """Open the blank product anew, as a new command would, with a fake kernel: `opened().executor.executed`."""
+
+    def open_it() -> Product:
+        product = open_product(blank)
+        product.executor = FakeKernel()
+        return product
+
+    return open_it
+
+
+class Notebook:
+    """A notebook file that a test edits."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def cells(self) -> list[dict[str, object]]:
+        return json.loads(self.path.read_text())["cells"]  # type: ignore[no-any-return]
+
+    def edit(self, change: Callable[[dict[str, object]], None]) -> None:
+        content = json.loads(self.path.read_text())
+        change(content)
+        self.path.write_text(json.dumps(content))
+
+    def replace(self, old: str, new: str) -> None:
+        """Replace text in all cells; the text must be there."""
+
+        def change(content: dict[str, object]) -> None:
+            found = False
+            for cell in content["cells"]:  # type: ignore[attr-defined]
+                source = "".join(cell["source"])
+                found = found or old in source
+                cell["source"] = source.replace(old, new)
+            assert found, f"{old!r} is not in {self.path}"
+
+        self.edit(change)
+
+    def append(self, source: str, kind: str = "code") -> None:
+        cell: dict[str, object] = {"cell_type": kind, "id": "added", "metadata": {}, "source": source}
+        if kind == "code":
+            cell |= {"execution_count": None, "outputs": []}
+        self.edit(lambda content: content["cells"].append(cell))  # type: ignore[attr-defined]
+
+    @classmethod
+    def write(cls, path: Path, cells: list[str], parameters: str | None = None) -> Notebook:
+        """A new notebook of code cells, the first tagged `parameters` when those are given."""
+        sources = ([(parameters, ["parameters"])] if parameters is not None else []) + [
+            (c, []) for c in cells
+        ]
+        made = [
+            {
+                "cell_type": "code",
+                "id": f"c{number}",
+                "metadata": {"tags": tags} if tags else {},
+                "source": source,
+                "execution_count": None,
+                "outputs": [],
+            }
+            for number, (source, tags) in enumerate(sources)
+        ]
+        spec = {"display_name": "Python 3", "language": "python", "name": "python3"}
+        content = {"cells": made, "metadata": {"kernelspec": spec}, "nbformat": 4, "nbformat_minor": 5}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content))
+        return cls(path)
