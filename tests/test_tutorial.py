@@ -38,7 +38,9 @@ class Reader:
                 continue
             arguments = [sys.executable, "-m", *command.split()]
             done = subprocess.run(arguments, cwd=self.folder, capture_output=True, text=True, check=False)
-            assert done.returncode == (int(expected[1]) if expected else 0), f"{command}\n{done.stdout}{done.stderr}"
+            assert done.returncode == (int(expected[1]) if expected else 0), (
+                f"{command}\n{done.stdout}{done.stderr}"
+            )
             self.outputs.append((command, done.stdout))
 
     def cell(self, info: str, source: str) -> None:
@@ -80,7 +82,9 @@ def test_the_tutorial_does_what_it_says(tmp_path: Path) -> None:
     assert "would suffice" in first_plan
     assert "unverified" in runs[0] and "methods/rate" in runs[0]
     assert " executed" not in runs[1]
-    executed = {line.split()[1].split("@")[0] for line in plan_with_new.splitlines() if line.startswith("  run")}
+    executed = {
+        line.split()[1].split("@")[0] for line in plan_with_new.splitlines() if line.startswith("  run")
+    }
     assert {e for e in executed if not e.startswith("check:")} == {"methods/recent"}
     assert all("methods/recent" in e for e in executed)
     assert " executed" not in runs[3], "another primary only judges again"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from nbdataops.build.journal import Output
 from nbdataops.build.nodes import Node
 from nbdataops.build.world import World
-from nbdataops.errors import OutputError, Place
+from nbdataops.errors import OutputError, Place, StoreError
 from nbdataops.product.notebook import NotebookStage
 from nbdataops.session.deposit import DepositRecord, read_deposit, read_file
 from nbdataops.store.snapshots import Snapshot, SnapshotStore
@@ -21,39 +22,46 @@ def collect(node: Node, world: World, folder: Path, snapshots: SnapshotStore) ->
     deposit = read_deposit(folder)
     check_deposit(deposit, stage)
     metric = world.spec.metric
-    tables = tuple(
-        (
-            name,
-            snapshots.write(
+    try:
+        tables = tuple(
+            (
                 name,
-                read_file(folder, written.file),
-                key=written.key,
-                event_time=written.event_time,
-                time_zone=metric.time_zone,
-            ),
+                snapshots.write(
+                    name,
+                    read_file(folder, written.file),
+                    key=written.key,
+                    event_time=written.event_time,
+                    time_zone=metric.time_zone,
+                ),
+            )
+            for name, written in deposit.tables.items()
         )
-        for name, written in deposit.tables.items()
-    )
-    roles: list[tuple[str, Snapshot]] = []
+        roles = tuple(_roles(deposit, folder, snapshots, metric.entity))
+    except StoreError as error:
+        if error.reason != "table":
+            raise
+        raise OutputError(error.what, where=Place(file=f"{stage.name}.ipynb"), todo=error.todo) from error
     facts: dict[str, Any] = {"evidence": [dict(e) for e in deposit.evidence]} if deposit.evidence else {}
     if deposit.estimate is not None:
-        estimate = deposit.estimate
-        roles.append(
-            ("estimate", snapshots.write("estimate", read_file(folder, estimate.file), key=(metric.entity,)))
-        )
-        if estimate.replicates_file:
-            data = read_file(folder, estimate.replicates_file)
-            key = ("replicate", "level", "group", "component")
-            roles.append(("replicates", snapshots.write("replicates", data, key=key)))
         facts["estimate"] = {
-            "family": estimate.family,
-            "resampling": estimate.resampling,
-            "components": list(estimate.components),
+            "family": deposit.estimate.family,
+            "resampling": deposit.estimate.resampling,
+            "components": list(deposit.estimate.components),
         }
+    return Output(tables, roles, json.dumps(facts, sort_keys=True))
+
+
+def _roles(
+    deposit: DepositRecord, folder: Path, snapshots: SnapshotStore, entity: str
+) -> Iterator[tuple[str, Snapshot]]:
+    if (estimate := deposit.estimate) is not None:
+        yield "estimate", snapshots.write("estimate", read_file(folder, estimate.file), key=(entity,))
+        if estimate.replicates_file:
+            key = ("replicate", "level", "group", "component")
+            replicates = read_file(folder, estimate.replicates_file)
+            yield "replicates", snapshots.write("replicates", replicates, key=key)
     if deposit.outcome is not None:
-        data = read_file(folder, deposit.outcome.file)
-        roles.append(("outcome", snapshots.write("outcome", data, key=(metric.entity,))))
-    return Output(tables, tuple(roles), json.dumps(facts, sort_keys=True))
+        yield "outcome", snapshots.write("outcome", read_file(folder, deposit.outcome.file), key=(entity,))
 
 
 def check_deposit(deposit: DepositRecord, stage: NotebookStage) -> None:
@@ -74,7 +82,8 @@ def check_deposit(deposit: DepositRecord, stage: NotebookStage) -> None:
         raise OutputError("the notebook ended without reaching stage.estimate", where=where)
     if stage.outcome and deposit.outcome is None:
         raise OutputError("the notebook ended without reaching stage.outcome", where=where)
-    named = {r.table for r in (*stage.reads, *stage.labelled)} | {t for q in stage.sqls for t in q.tables}
+    named = {r.table for r in stage.reads} | {c.table for c in stage.labelled}
+    named |= {t for q in stage.sqls for t in q.tables}
     undeclared = sorted({r.table for r in deposit.reads} - named)
     if undeclared:
         raise OutputError(

@@ -11,6 +11,8 @@ import platform
 import re
 import sys
 from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
 
 from nbdataops.build.keys import digest
 
@@ -22,6 +24,15 @@ def environment(imports: Iterable[str]) -> tuple[str, tuple[tuple[str, str], ...
     >>> "numpy" in dict(packages), key == environment(["pandas"])[0]
     (True, True)
     """
+    stamps = tuple((path, _changed(path)) for path in sys.path)
+    return _environment(tuple(sorted(set(imports))), stamps)
+
+
+@lru_cache(maxsize=8)
+def _environment(
+    imports: tuple[str, ...], stamps: tuple[tuple[str, int], ...]
+) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """`stamps` tell whether anything was installed or removed since: reading all metadata takes a second."""
     owners = metadata.packages_distributions()
     todo = ["nbdataops", "ipykernel", *(d for name in imports for d in owners.get(name, ()))]
     found: dict[str, str] = {}
@@ -38,6 +49,13 @@ def environment(imports: Iterable[str]) -> tuple[str, tuple[tuple[str, str], ...
     packages = tuple(sorted(found.items()))
     machine = (*sys.version_info[:3], platform.system(), platform.machine())
     return digest([machine, packages]), packages
+
+
+def _changed(path: str) -> int:
+    try:
+        return Path(path or ".").stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _requirements(distribution: metadata.Distribution) -> list[str]:

@@ -100,12 +100,14 @@ class _Expansion:
         node_id = f"{goal.name}@{goal.scope}"
         if node_id in self.nodes:
             return self.nodes[node_id]
-        needed = [self.stage(need.goal) for need in goal.needs]
+        needed = {need: self.stage(need.goal) for need in goal.needs if need.goal is not None}
         feeds = [
-            Feed(need.name, need.role, node.id, need.columns, None)
-            for need, node in zip(goal.needs, needed, strict=True)
+            Feed(need.name, need.role, needed[need].id, need.columns, None)
+            if need in needed
+            else Feed(need.name, need.role, None, need.columns, goal.scope.as_of)
+            for need in goal.needs
         ]
-        short = next((n for n in needed if n.unavailable), None)
+        short = next((n for n in needed.values() if n.unavailable), None)
         node = Node(
             id=node_id,
             kind=NodeKind.CHECK,

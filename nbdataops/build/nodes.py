@@ -121,10 +121,11 @@ class StageGoal:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What a check is handed: a role of the output (`estimate`, `replicates`, `outcome`, `evidence`) of a stage, or a table."""
+    """What a check is handed: a role of the output (`estimate`, `replicates`, `outcome`, `evidence`) of a stage, or
+    a table of it; `goal` is None for a table that is a source."""
 
     name: str
-    goal: StageGoal
+    goal: StageGoal | None
     role: str
     columns: tuple[str, ...] | None = None
 

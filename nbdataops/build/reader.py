@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from nbdataops.build.journal import Output
 from nbdataops.build.keys import Versions
-from nbdataops.store.snapshots import Snapshot, SnapshotStore, load
+from nbdataops.store.snapshots import Snapshot, SnapshotStore
 
 
 class Reader(Versions, Protocol):
@@ -24,7 +24,6 @@ class SnapshotReader:
 
     def __init__(self, root: Path) -> None:
         self.store = SnapshotStore(root)
-        self._schemas: dict[str, pa.Schema] = {}
 
     def handed(
         self, snapshot: Snapshot, columns: tuple[str, ...] | None, until: date | None
@@ -32,10 +31,7 @@ class SnapshotReader:
         return self.store.handed(snapshot, columns, until)
 
     def schema(self, snapshot: Snapshot) -> pa.Schema:
-        found = self._schemas.get(snapshot.digest)
-        if found is None:
-            found = self._schemas[snapshot.digest] = load(self.store.root, snapshot).schema
-        return found
+        return snapshot.arrow_schema()
 
     def present(self, output: Output) -> bool:
         """Whether every file of an output is still there."""

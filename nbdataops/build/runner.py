@@ -270,11 +270,12 @@ class Runner:
     def _check(self, node: Node, inputs: Mapping[Feed, Any]) -> Output:
         import json
 
-        from nbdataops.store.snapshots import Snapshot, load
+        from nbdataops.store.snapshots import Snapshot
 
         assert node.check is not None
+        read = self.reader.store.read
         tables = {
-            feed.role: load(self.store.root, value, feed.columns) if isinstance(value, Snapshot) else value
+            feed.role: read(value, feed.columns, feed.until) if isinstance(value, Snapshot) else value
             for feed, value in inputs.items()
         }
         try:

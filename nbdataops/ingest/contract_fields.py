@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nbdataops.errors import Place, SpecError, did_you_mean
@@ -32,7 +32,9 @@ class Fields:
         return cls(document, path, value)
 
     def place(self, *path: str | int) -> Place:
-        return self.document.place(*self.path, *path)
+        """Where a key is, or the nearest one above it; the first line for a key that the whole file lacks."""
+        found = self.document.place(*self.path, *path)
+        return found if found.line else replace(found, line=1)
 
     def wrong(self, key: str, what: str, todo: str) -> SpecError:
         """An error about one key, with its line."""

@@ -22,8 +22,9 @@ import pyarrow.compute as pc
 from nbdataops.errors import SourceError, did_you_mean
 from nbdataops.ingest.column_values import Kind, Reading, infer, kind_of, reading
 from nbdataops.ingest.contract import SAMPLES, RuleResult, failed, judged, judged_freshness
-from nbdataops.ingest.contract_model import OnViolation, SchemaObject
-from nbdataops.ingest.rules import Column, Rule, compile_rules, key_rule
+from nbdataops.ingest.contract_model import OnViolation, SchemaObject, Threshold
+from nbdataops.ingest.predicates import Column
+from nbdataops.ingest.rules import Rule, compile_rules, key_rule
 from nbdataops.session.closed_duckdb import connect, quoted
 from nbdataops.store.calendar import as_day, event_days
 
@@ -263,9 +264,11 @@ class _Inspector:
         if len(answer) != 1 or len(answer[0]) != 1:
             return failed(rule, "the query should give one number")
         value = _number(answer[0][0])
-        counts = value is not None and rule.unit == "rows" and rule.threshold.operator == "mustBe"
-        whole = counts and value is not None and value.is_integer() and 0 <= value <= self.rows
-        return judged(rule, self.rows, int(value) if whole and value is not None else None, value)
+        # "mustBe: 0" of a count of rows says how many are bad; any other number is only a number.
+        bad = None
+        if value is not None and rule.unit == "rows" and rule.threshold == Threshold("mustBe", (0.0,)):
+            bad = int(value) if value.is_integer() and 0 <= value <= self.rows else None
+        return judged(rule, self.rows, bad, value)
 
     def _name_the_table(self) -> None:
         shown = ", ".join(f"{column.sql} AS {quoted(name)}" for name, column in self.columns.items())

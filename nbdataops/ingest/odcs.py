@@ -118,7 +118,7 @@ def _property(fields: Fields, inherited: OnViolation | None) -> Property:
             raise fields.wrong(
                 "logicalType",
                 f"of {name!r} is {text!r}, which cannot be checked",
-                did_you_mean(text, list(LogicalType)),
+                did_you_mean(text, [known.value for known in LogicalType]),
             )
         logical = LogicalType(text)
     on_violation = read_on_violation(fields) or inherited

@@ -139,7 +139,9 @@ def _severity(fields: Fields, text: str, default: Severity) -> Severity:
     if not text:
         return default
     if text not in set(Severity):
-        raise fields.wrong("severity", f"is {text!r}", did_you_mean(text, list(Severity)))
+        raise fields.wrong(
+            "severity", f"is {text!r}", did_you_mean(text, [known.value for known in Severity])
+        )
     return Severity(text)
 
 
@@ -153,7 +155,9 @@ def read_on_violation(fields: Fields) -> OnViolation | None:
         return None
     if value not in set(OnViolation):
         raise fields.wrong(
-            "customProperties", f"onViolation is {value!r}", did_you_mean(str(value), list(OnViolation))
+            "customProperties",
+            f"onViolation is {value!r}",
+            did_you_mean(str(value), [known.value for known in OnViolation]),
         )
     return OnViolation(value)
 

@@ -9,12 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
-from functools import lru_cache
 
-import duckdb
-
-from nbdataops.errors import Place, SpecError
+from nbdataops.errors import SpecError
 from nbdataops.ingest.column_values import Kind
 from nbdataops.ingest.contract_model import (
     LogicalType,
@@ -26,26 +22,17 @@ from nbdataops.ingest.contract_model import (
     Severity,
     Threshold,
 )
+from nbdataops.ingest.predicates import Column, among, literal, not_among, not_matching, or_not_finite
 
 _NONE_BAD = Threshold("mustBe", (0.0,))
+_OCTET = "(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
 _FORMATS = {
     "email": r"^[^@\s]+@[^@\s]+\.[^@\s]+$",
     "uuid": r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
     "uri": r"^[A-Za-z][A-Za-z0-9+.-]*:\S+$",
-    "ipv4": r"^((25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(\.|$)){4}$",
+    "ipv4": rf"^({_OCTET}\.){{3}}{_OCTET}$",
 }
 _DESCRIPTIVE = ("password", "byte", "binary")
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A typed column: `sql` its values, `null` where nothing was delivered, `unparsed` where a cell has no meaning."""
-
-    name: str
-    sql: str
-    kind: Kind
-    null: str
-    unparsed: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,32 +104,6 @@ def key_rule(key: tuple[str, ...], columns: Mapping[str, Column]) -> tuple[Rule,
     return (*nulls, _unique("key", key, columns, stop))
 
 
-def literal(value: Scalar) -> str:
-    """A value as SQL.
-
-    >>> literal("it's"), literal(date(1997, 1, 1)), literal(0.5)
-    ("'it''s'", "DATE '1997-01-01'", '0.5')
-    """
-    if value is None:
-        return "NULL"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, float):
-        return (
-            f"CAST('{value!r}' AS DOUBLE)"
-            if value != value or value in (float("inf"), float("-inf"))
-            else repr(value)
-        )
-    if isinstance(value, datetime):
-        kind = "TIMESTAMP" if value.tzinfo is None else "TIMESTAMPTZ"
-        return f"CAST('{value.isoformat(sep=' ')}' AS {kind})"
-    if isinstance(value, date):
-        return f"DATE '{value.isoformat()}'"
-    return "'" + value.replace("'", "''") + "'"
-
-
 def _structural(item: Property, kind: str, bad: str = "", judged: str = "", says: str = "") -> Rule:
     return Rule(
         id=f"{item.name}.{kind}",
@@ -178,13 +139,13 @@ def _of_column(item: Property, column: Column) -> list[Rule]:
     if given:
         outside = " OR ".join(f"{value} {outside} {literal(bound)}" for bound, outside, _ in given)
         says = " and ".join(f"{inside} {bound}" for bound, _, inside in given)
-        add("range", _or_not_finite(outside, column), f"is {says}")
+        add("range", or_not_finite(outside, column), f"is {says}")
     if options.multiple_of is not None:
         step = literal(options.multiple_of)
         odd = f"abs({value} / {step} - round({value} / {step})) > 1e-9"
         if column.kind is Kind.INTEGER and isinstance(options.multiple_of, int):
             odd = f"{value} % {step} <> 0"
-        add("multiple", _or_not_finite(odd, column), f"is a multiple of {options.multiple_of}")
+        add("multiple", or_not_finite(odd, column), f"is a multiple of {options.multiple_of}")
     if item.logical_type is LogicalType.STRING:
         if options.min_length is not None or options.max_length is not None:
             low, high = options.min_length or 0, options.max_length
@@ -193,7 +154,7 @@ def _of_column(item: Property, column: Column) -> list[Rule]:
             )
             add("length", outside, f"has {low} to {high if high is not None else 'any number of'} characters")
         if options.pattern:
-            add("pattern", _not_matching(value, options.pattern, item.place), f"matches {options.pattern}")
+            add("pattern", not_matching(value, options.pattern, item.place), f"matches {options.pattern}")
         if options.format and options.format not in _DESCRIPTIVE:
             if options.format not in _FORMATS:
                 raise SpecError(
@@ -203,11 +164,11 @@ def _of_column(item: Property, column: Column) -> list[Rule]:
                 )
             add(
                 "format",
-                _not_matching(value, _FORMATS[options.format], item.place),
+                not_matching(value, _FORMATS[options.format], item.place),
                 f"is written as {options.format}",
             )
     if item.enum is not None:
-        add("enum", _not_among(column, item.enum), f"is one of {_list(item.enum)}")
+        add("enum", not_among(column, item.enum), f"is one of {_list(item.enum)}")
     if item.unique:
         rules.append(
             _unique(f"{item.name}.unique", (item.name,), {item.name: column}, item.on_violation, item.name)
@@ -246,16 +207,16 @@ def _of_quality(
     if quality.metric == "missingValues":
         missing = quality.missing_values or ()
         bad = (
-            f"{column.null} OR coalesce({_among(column, missing)}, false)"
+            f"{column.null} OR coalesce({among(column, missing)}, false)"
             if None in missing
-            else _among(column, missing)
+            else among(column, missing)
         )
         return replace(plain, judged="true", bad=bad)
     wrong: list[str] = []
     if quality.valid_values is not None:
-        wrong.append(_not_among(column, quality.valid_values))
+        wrong.append(not_among(column, quality.valid_values))
     if quality.pattern:
-        wrong.append(_not_matching(f"CAST({column.sql} AS VARCHAR)", quality.pattern, quality.place))
+        wrong.append(not_matching(f"CAST({column.sql} AS VARCHAR)", quality.pattern, quality.place))
     return replace(plain, judged=filled, bad=" OR ".join(f"({w})" for w in wrong))
 
 
@@ -280,54 +241,6 @@ def _unique(
 def _key_reaction(table: SchemaObject) -> OnViolation | None:
     reactions = {p.on_violation for p in table.properties if p.primary_key is not None}
     return reactions.pop() if len(reactions) == 1 else None
-
-
-def _or_not_finite(bad: str, column: Column) -> str:
-    if column.kind is not Kind.FLOAT:
-        return bad
-    return f"isnan({column.sql}) OR isinf({column.sql}) OR {bad}"
-
-
-def _not_matching(value: str, pattern: str, place: Place) -> str:
-    why = _refused_pattern(pattern)
-    if why:
-        raise SpecError(
-            f"the pattern {pattern!r} cannot be used: {why}",
-            where=place,
-            todo="patterns are regular expressions of RE2: no look-ahead, look-behind or back references",
-        )
-    return f"NOT regexp_matches({value}, {literal(pattern)})"
-
-
-@lru_cache(maxsize=256)
-def _refused_pattern(pattern: str) -> str:
-    with duckdb.connect() as connection:
-        try:
-            connection.execute(f"SELECT regexp_matches('', {literal(pattern)})")
-        except duckdb.Error as error:
-            return str(error).partition("\n")[0]
-    return ""
-
-
-def _among(column: Column, values: tuple[Scalar, ...]) -> str:
-    wanted = [v for v in values if v is not None]
-    if not wanted:
-        return "false"
-    # As text, so that a value which does not fit the column's type is simply not met.
-    numeric = column.kind in (Kind.FLOAT, Kind.INTEGER, Kind.DECIMAL)
-    if numeric and all(isinstance(v, int | float) and not isinstance(v, bool) for v in wanted):
-        return f"{column.sql} IN ({', '.join(literal(v) for v in wanted)})"
-    return f"CAST({column.sql} AS VARCHAR) IN ({', '.join(literal(_as_text(v)) for v in wanted)})"
-
-
-def _not_among(column: Column, values: tuple[Scalar, ...]) -> str:
-    return f"NOT ({_among(column, values)})"
-
-
-def _as_text(value: Scalar) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
 
 
 def _list(values: tuple[Scalar, ...]) -> str:

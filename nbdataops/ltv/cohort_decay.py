@@ -66,6 +66,13 @@ class CohortDecay(Estimator):
 
     Fitted attributes: `transactions_`, `revenue_` (both `Decay`), `curve_` (by age: exposure, observed and fitted
     rates), `observed_ages_` (time units).
+
+    >>> from nbdataops.ltv import cohort_ages
+    >>> log = pd.DataFrame({"customer_id": 7, "date": pd.to_datetime(["1997-01-01", "1997-01-08"]), "amount": 9.0})
+    >>> ages = cohort_ages(log, pd.Timestamp("1997-01-29"))
+    >>> model = CohortDecay(shape="exponential").fit(ages)
+    >>> model.expected_value(ages, horizon=39).round(2).tolist()
+    [0.0]
     """
 
     family: ClassVar[str] = "cohort"

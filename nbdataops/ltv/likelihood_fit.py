@@ -66,7 +66,7 @@ class FitResult:
 
 @dataclass(frozen=True, slots=True)
 class Optimum:
-    """The point that a warm fit starts from: log-parameters and the Hessian there."""
+    """An interior peak, which a warm fit may start from: log-parameters and the Hessian there."""
 
     at: FloatArray
     hessian: FloatArray
@@ -100,8 +100,8 @@ def maximise(
     starts: Sequence[Sequence[float]],
     total_weight: float,
     warm: Optimum | None = None,
-) -> tuple[dict[str, float], FitResult, Optimum]:
-    """The parameters of the largest likelihood, the fit result, and where a later warm fit may start.
+) -> tuple[dict[str, float], FitResult, Optimum | None]:
+    """The parameters of the largest likelihood, the fit result, and where a later warm fit may start, if anywhere.
 
     Raises NotConvergedError when no start reaches a point with a vanishing gradient.
     """
@@ -126,7 +126,7 @@ def maximise(
             todo="the summary may hold values that the model cannot produce; plot x, t_x, T and spend",
         )
     parameters = {name: float(v) for name, v in zip(names, np.exp(found.u), strict=True)}
-    return parameters, result, Optimum(found.u, found.hessian)
+    return parameters, result, Optimum(found.u, found.hessian) if result.identified else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,15 +15,16 @@ it by Gauss-Legendre in log(lo + u), the part behind by the sum.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 
 from nbdataops.ltv.columns import FloatArray
 
-SLOW = 0.75
+SLOW = 0.5
 """z above which the sum is not used directly."""
-NODES = 48
+NODES = 40
 NEGLIGIBLE = 42.0
 """The integrand is followed until it has fallen to exp(-42)."""
 PRECISION = 1e-17
@@ -136,9 +137,10 @@ def _by_quadrature(e: _Exponents, y: FloatArray, y2: FloatArray) -> tuple[FloatA
     A, B = e.A[:, None], e.B[:, None]
     m, q = (e.lo + y)[:, None], (e.hi + y)[:, None]
     end = _until_negligible(A, B, m / q, np.log((e.lo + y2)[:, None] / m))
-    nodes, node_weights = np.polynomial.legendre.leggauss(NODES)
+    nodes, node_weights = _legendre(NODES)
     t = end * (nodes + 1) / 2
-    log_hi = np.log1p(m / q * np.expm1(t))
+    grown = np.expm1(t)  # (lo + u) / (lo + y) - 1
+    log_hi = np.log1p(m / q * grown)
     exponent = -(A - 1) * t - B * log_hi
     peak = exponent.max(axis=1, keepdims=True)
     density = np.exp(exponent - peak) * node_weights
@@ -148,11 +150,18 @@ def _by_quadrature(e: _Exponents, y: FloatArray, y2: FloatArray) -> tuple[FloatA
         [
             -(density * t).sum(axis=1),
             -(density * log_hi).sum(axis=1),
-            (e.A - 1 - e.A * (density * np.exp(-t)).sum(axis=1)) / m[:, 0],
-            e.B * (density * -np.expm1(-log_hi)).sum(axis=1) / q[:, 0],
+            (e.A - 1 - e.A * (density / (1 + grown)).sum(axis=1)) / m[:, 0],
+            e.B * (1 - (density / (1 + m / q * grown)).sum(axis=1)) / q[:, 0],
         ]
     )
     return peak[:, 0] + np.log(total * end[:, 0] / 2), gradient
+
+
+@cache
+def _legendre(n: int) -> tuple[FloatArray, FloatArray]:
+    """Nodes and weights of Gauss-Legendre on [-1, 1]."""
+    nodes, node_weights = np.polynomial.legendre.leggauss(n)
+    return nodes, node_weights
 
 
 def _until_negligible(A: FloatArray, B: FloatArray, ratio: FloatArray, end: FloatArray) -> FloatArray:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from . import words
-from .parts import Delivery, Gate, Headline, NotebookLink, NotebookLinks, RuleRow, StageRow
+from nbdataops.report import words
+from nbdataops.report.parts import Delivery, Gate, Headline, NotebookLink, NotebookLinks, RuleRow, StageRow
 
 Plain = Mapping[str, Any]
 _SCHEME = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*:")
@@ -69,10 +69,13 @@ def delivery(contract: Plain) -> Delivery:
         told.append(f"{contract['quarantined']:,} quarantined")
     rules = tuple(
         RuleRow(str(r.get("id") or ""), str(r.get("column") or ""), str(r.get("kind") or ""), str(r.get("severity") or ""),
-                r.get("evaluated"), r.get("bad"), _rule_verdict(str(r.get("state") or "")))
+                r.get("evaluated"), r.get("bad"), _rule_verdict(str(r.get("state") or "")), str(r.get("says") or ""))
         for r in contract.get("rules") or ()
     )  # fmt: skip
-    return Delivery(str(contract.get("source") or ""), ", ".join(told), rules)
+    tally = ((v, sum(r.verdict == v for r in rules)) for v in words.VERDICTS)
+    return Delivery(
+        str(contract.get("source") or ""), ", ".join(told), tuple((v, n) for v, n in tally if n), rules
+    )
 
 
 def _rule_verdict(state: str) -> str:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from . import words
-from .svg import FAR, Axis, compact, domain, nice, shorten, svg, tag, ticks
+from nbdataops.report import words
+from nbdataops.report.svg import FAR, Axis, compact, domain, nice, shorten, svg, tag, ticks
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,8 @@ def forest(
 ) -> Markup:
     """Estimates with 90 percent intervals against their allowed bands, one row each; hollow dots are single origins."""
     figure_width, top, row_height = 200, 26, 27
-    reach = domain(
-        [v for r in rows for v in (r.estimate, r.lower, r.upper, *r.dots)], [r.allowed for r in rows]
-    )  # fmt: skip
+    reach = domain([v for r in rows for v in (r.estimate, r.lower, r.upper)], [r.allowed for r in rows])
+    reach = domain([d for r in rows for d in r.dots if abs(d) < 1.5 * reach], least=reach)
     axis = Axis(-reach, reach, label_width + 8, width - figure_width - 8)
     drawn: list[str] = []
     y, said = float(top), []
@@ -68,9 +67,9 @@ def forest(
         said.append(f"{row.heading + ': ' if row.heading else ''}{row.label} {_spoken(row)}")
         y += row_height
     under = [tag("line", x1=axis.at(at), x2=axis.at(at), y1=top - 4.0, y2=y + 2, class_="zero" if at == 0 else "grid")
-             for at, _ in ticks(-reach, reach, 7)]  # fmt: skip
+             for at, _ in ticks(axis, 54)]  # fmt: skip
     marks = [tag("text", zero if at == 0 else label, x=axis.at(at), y=14, text_anchor="middle", class_="s")
-             for at, label in ticks(-reach, reach, 7)]  # fmt: skip
+             for at, label in ticks(axis, 54)]  # fmt: skip
     return svg(width, y + 6, title, "; ".join(said), *under, *marks, *drawn, class_="forest")
 
 
@@ -100,9 +99,7 @@ def _forest_row(
         return tag("g", *drawn)
     if row.lower is not None and row.upper is not None:
         drawn.append(_line(axis, row.lower, row.upper, middle, verdict))
-    drawn.extend(
-        tag("circle", cx=axis.at(d), cy=middle + 8, r=2.1, class_="origin") for d in row.dots if axis.holds(d)
-    )
+    drawn.extend(_origin(axis, d, middle + 8) for d in row.dots)
     drawn.append(tag("circle", cx=axis.at(row.estimate), cy=middle, r=4.6, class_=f"pt {verdict}"))
     x = axis.end + 16
     if row.verdict:
@@ -115,6 +112,20 @@ def _forest_row(
         interval = f"{words.percent(row.lower)} to {words.percent(row.upper)}"
         drawn.append(tag("text", interval, x=x + 72, y=middle + 4, class_="s num"))
     return tag("g", *drawn)
+
+
+def _origin(axis: Axis, at: float, y: float) -> Markup:
+    """One past date: a ring, or at the edge an arrow towards where it lies."""
+    x = axis.at(at)
+    if axis.holds(at):
+        return tag("circle", cx=x, cy=y, r=2.1, class_="origin")
+    step = 5 if at > 0 else -5
+    return tag(
+        "path",
+        tag("title", words.percent(at)),
+        d=f"M{x:.1f} {y - 3:.1f}l{step} 3l{-step} 3z",
+        class_="origin",
+    )
 
 
 def _line(axis: Axis, lower: float, upper: float, at: float, verdict: str) -> Markup:
@@ -146,7 +157,7 @@ def groups(
             y.at(open_ if edge is None else edge) for edge, open_ in zip(allowed, (-FAR, FAR), strict=True)
         )
         drawn.append(tag("rect", x=left, y=high, width=right - left, height=low - high, class_="band"))
-    for at, label in ticks(-reach, reach, 5):
+    for at, label in ticks(y, 17):
         drawn.append(
             tag("line", x1=left, x2=right, y1=y.at(at), y2=y.at(at), class_="zero" if at == 0 else "grid")
         )

@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from . import selection, words
-from .charts import Answer, ForestRow, Outcome, Point
-from .parts import Calibration, Cell, EvidenceRow, Forest, KindSummary, Matrix, Multiples, Series
+from nbdataops.report import selection, words
+from nbdataops.report.charts import Answer, ForestRow, Outcome, Point
+from nbdataops.report.parts import (
+    Calibration,
+    Cell,
+    EvidenceRow,
+    Forest,
+    KindSummary,
+    Matrix,
+    Multiples,
+    Series,
+)
 
 Plain = Mapping[str, Any]
 

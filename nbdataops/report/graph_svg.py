@@ -9,11 +9,11 @@ from typing import Final
 
 from markupsafe import Markup
 
-from . import words
-from .svg import shorten, svg, tag
+from nbdataops.report import words
+from nbdataops.report.svg import shorten, svg, tag
 
-_BOX: Final = (172, 44)
-_GAP: Final = (38, 14)
+_BOX: Final = (176, 44)
+_GAP: Final = (34, 14)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class Box:
     role: str
     ran: int
     reused: int
+    skipped: int
     seconds: float
     state: str
     after: frozenset[str]
@@ -33,10 +34,23 @@ class Box:
         if not self.role:
             return "source"
         total = self.ran + self.reused
-        work = "reused" if not self.ran else "" if total == 1 else f"ran {self.ran} of {total}"
+        work = (
+            f"ran {self.ran} of {total}"
+            if self.ran and self.reused
+            else f"{self.ran} runs"
+            if self.ran > 1
+            else ""
+        )
+        if not self.ran:
+            work = "skipped" if self.skipped else "reused"
         state = "" if self.state == "succeeded" else self.state.replace("_", " ")
-        parts = (self.role, state, words.seconds(self.seconds) if self.ran else "", work)
-        return " · ".join(p for p in parts if p)
+        return " · ".join(
+            p for p in (self.role, state, _duration(self.seconds) if self.ran else "", work) if p
+        )
+
+
+def _duration(seconds: float) -> str:
+    return words.seconds(seconds) if seconds < 59.5 else f"{seconds / 60:.1f} min"
 
 
 def boxes(stages: Sequence[Mapping[str, object]]) -> tuple[Box, ...]:
@@ -55,10 +69,11 @@ def boxes(stages: Sequence[Mapping[str, object]]) -> tuple[Box, ...]:
         sources |= after - set(merged)
         made.append(Box(
             name=name, role=str(nodes[0].get("role") or "stage"), after=frozenset(after),
-            ran=sum(n.get("action") == "run" for n in nodes), reused=sum(n.get("action") == "reuse" for n in nodes),
+            ran=sum(n.get("action") == "run" and n.get("state") != "skipped" for n in nodes),
+            skipped=sum(n.get("state") == "skipped" for n in nodes), reused=sum(n.get("action") == "reuse" for n in nodes),
             seconds=sum(_seconds(n) for n in nodes), state=_state(nodes),
         ))  # fmt: skip
-    return (*(Box(s, "", 0, 0, 0.0, "", frozenset()) for s in sorted(sources)), *made)
+    return (*(Box(s, "", 0, 0, 0, 0.0, "", frozenset()) for s in sorted(sources)), *made)
 
 
 def _name(node: Mapping[str, object]) -> str:
@@ -79,7 +94,7 @@ def _seconds(node: Mapping[str, object]) -> float:
 def _state(nodes: Sequence[Mapping[str, object]]) -> str:
     states = {str(n.get("state") or "") for n in nodes}
     return next(
-        (s for s in ("failed", "timed_out", "lost", "cancelled", "running", "skipped") if s in states),
+        (s for s in ("failed", "timed_out", "lost", "cancelled", "running") if s in states),
         "succeeded",
     )
 
@@ -161,5 +176,5 @@ def _box(b: Box, x: float, y: float, most: float) -> Markup:
     if bar >= 1:
         drawn.append(tag("rect", x=x + 1, y=y + h - 4, width=bar, height=3, rx=1.5, class_="bar"))
     drawn.append(tag("text", shorten(words.short(b.name), w - 20, 13), x=x + 10, y=y + 18, class_="h"))
-    drawn.append(tag("text", b.told, x=x + 10, y=y + 34, class_="s num"))
+    drawn.append(tag("text", shorten(b.told, w - 16, 11), x=x + 10, y=y + 34, class_="s num"))
     return tag("g", tag("title", f"{b.name}: {b.told}"), *drawn)

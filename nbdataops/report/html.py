@@ -13,12 +13,11 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
+from nbdataops.report import charts, svg, words
+from nbdataops.report.graph_svg import graph
+from nbdataops.report.parts import Calibration, Cell, Multiples
+from nbdataops.report.view import ReportView
 from nbdataops.store.locations import atomic_write
-
-from . import charts, svg, words
-from .graph_svg import graph
-from .parts import Calibration, Cell, Multiples
-from .view import ReportView
 
 HTML_NAME: Final = "report.html"
 JSON_NAME: Final = "report.json"
@@ -128,11 +127,16 @@ def _multiple_width(pictures: int) -> int:
 
 
 def _stage_words(view: ReportView) -> str:
-    ran = sum(s.action == "run" for s in view.stages)
-    reused = sum(s.action == "reuse" for s in view.stages)
+    skipped = sum(s.state == "skipped" for s in view.stages)
+    reused = sum(s.action == "reuse" and s.state != "skipped" for s in view.stages)
+    ran = len(view.stages) - skipped - reused
+    said = [
+        f"{n} {what}" for n, what in ((ran, "ran"), (reused, "were reused"), (skipped, "were skipped")) if n
+    ]
     stages = len({s.stage for s in view.stages})
     took = f", in {view.seconds}" if view.seconds != "–" else ""
-    return f"{words.count(stages, 'stage')} at several dates made {words.count(len(view.stages), 'node')}: {ran} ran, {reused} were reused{took}."  # fmt: skip
+    made = f"{words.count(stages, 'stage')} at several dates made {words.count(len(view.stages), 'node')}"
+    return f"{made}: {', '.join(said)}{took}."
 
 
 def _quiet(reason: str) -> Markup:

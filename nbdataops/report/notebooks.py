@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from importlib.resources import as_file, files
 from typing import Any, Final
 
-from .about_run import safe_href
-from .panel_data import panel_data
-from .panel_html import panel_html, panel_text
+from nbdataops.report.about_run import safe_href
+from nbdataops.report.panel_data import panel_data
+from nbdataops.report.panel_html import panel_html, panel_text
 
 Notebook = Mapping[str, Any]
 

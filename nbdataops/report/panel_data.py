@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from . import selection, words
+from nbdataops.report import selection, words
 
 _MOST_SENTENCES: Final = 6
 _FIGURES: Final = ("estimate", "lower", "upper")

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from . import charts, svg, words
+from nbdataops.report import charts, svg, words
 
 _COLOURS: Final = {
     "pass": "#2f8f57", "warn": "#b07a12", "fail": "#cf4a41", "error": "#cf4a41", "inconclusive": "#7b828a",

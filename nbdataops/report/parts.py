@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from . import words
-from .charts import ForestRow, Outcome, Point
+from nbdataops.report import words
+from nbdataops.report.charts import ForestRow, Outcome, Point
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,7 @@ class RuleRow:
     evaluated: int | None
     bad: int | None
     verdict: str
+    says: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,13 @@ class Delivery:
 
     source: str
     told: str
+    tally: tuple[tuple[str, int], ...]
     rules: tuple[RuleRow, ...]
+
+    @property
+    def broken(self) -> tuple[RuleRow, ...]:
+        """The rules that did not pass, which a reader should see first."""
+        return tuple(r for r in self.rules if r.verdict != "pass")
 
 
 @dataclass(frozen=True, slots=True)

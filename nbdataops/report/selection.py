@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from . import words
+from nbdataops.report import words
 
 Record = Mapping[str, Any]
 Study = Mapping[str, Any]

@@ -15,7 +15,7 @@ from typing import Final
 
 from markupsafe import Markup
 
-from . import words
+from nbdataops.report import words
 
 _TICKS: Final = (-90, -75, -60, -40, -20, 0, 25, 50, 100, 200, 400, 900)
 FAR: Final = math.log(12)
@@ -119,24 +119,19 @@ def domain(values: Sequence[float | None], bands: Sequence[words.Band] = (), lea
     return min(max([least, *seen, *edges]), FAR)
 
 
-def ticks(low: float, high: float, room: int) -> list[tuple[float, str]]:
-    """Percent marks inside a log axis, at most `room` of them, always with 0."""
-    inside = [(math.log1p(p / 100), p) for p in _TICKS if low <= math.log1p(p / 100) <= high]
-    if inside and max(high, -low) < 0.2:
-        inside = [
-            (math.log1p(p / 100), p)
-            for p in (-15, -10, -5, 0, 5, 10, 15)
-            if low <= math.log1p(p / 100) <= high
-        ]
-    while len(inside) > room:
-        inside = [mark for k, mark in enumerate(inside) if (k - _zero(inside)) % 2 == 0]
-        if len(inside) <= 1:
-            break
-    return [(at, f"{p:+d}%".replace("-", "−") if p else "0") for at, p in inside]
-
-
-def _zero(marks: Sequence[tuple[float, int]]) -> int:
-    return next((k for k, (_, p) in enumerate(marks) if p == 0), 0)
+def ticks(axis: Axis, gap: float) -> list[tuple[float, str]]:
+    """Percent marks of a symmetric log axis, at least `gap` pixels apart; always with 0."""
+    fine = axis.high < 0.2
+    percents = (-15, -10, -5, 0, 5, 10, 15) if fine else _TICKS
+    kept: list[tuple[float, int]] = [(0.0, 0)]
+    for side in (-1, 1):
+        last = axis.at(0.0)
+        for p in sorted((p for p in percents if p * side > 0), key=abs):
+            at = math.log1p(p / 100)
+            if axis.holds(at) and abs(axis.at(at) - last) >= gap:
+                kept.append((at, p))
+                last = axis.at(at)
+    return [(at, f"{p:+d}%".replace("-", "−") if p else "0") for at, p in sorted(kept)]
 
 
 def nice(high: float, most: int) -> list[float]:
@@ -145,7 +140,7 @@ def nice(high: float, most: int) -> list[float]:
     >>> nice(0.95, 5)
     [0.0, 0.2, 0.4, 0.6, 0.8]
     """
-    if not (high > 0 and math.isfinite(high)):
+    if not (high > 1e-300 and math.isfinite(high)):
         return [0.0]
     power = 10 ** math.floor(math.log10(high / most))
     step = next(power * k for k in (1, 2, 5, 10, 20) if high / (power * k) <= most)

@@ -6,11 +6,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from . import selection, words
-from .about_run import delivery, gate, headline, links, provenance, stage_row, time_unit, title, who
-from .charts import Answer
-from .from_study import answers, by_verdict, calibration, evidence_row, holdout, matrices, multiples, summary
-from .parts import (
+from nbdataops.report import selection, words
+from nbdataops.report.about_run import (
+    delivery,
+    gate,
+    headline,
+    links,
+    provenance,
+    stage_row,
+    time_unit,
+    title,
+    who,
+)
+from nbdataops.report.charts import Answer
+from nbdataops.report.from_study import (
+    answers,
+    by_verdict,
+    calibration,
+    evidence_row,
+    holdout,
+    matrices,
+    multiples,
+    summary,
+)
+from nbdataops.report.parts import (
     Calibration,
     Delivery,
     EvidenceRow,

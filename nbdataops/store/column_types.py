@@ -53,8 +53,8 @@ _MADE: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], pa.DataType]], ...
 def stored_type(kind: pa.DataType) -> pa.DataType | None:
     """The type in which a column of this type is kept; None when a snapshot cannot hold it.
 
-    >>> stored_type(pa.dictionary(pa.int8(), pa.string()))
-    LargeStringType(large_string)
+    >>> str(stored_type(pa.dictionary(pa.int8(), pa.string())))
+    'large_string'
     >>> stored_type(pa.list_(pa.int64())) is None
     True
     """

@@ -96,6 +96,10 @@ def _tables(
         if need.name.startswith("subject_"):
             continue
         wanted = need.goal
+        if wanted is None:
+            source = desk.world.sources[need.role].snapshot
+            tables[need.name] = desk.reader.store.read(source, need.columns, goal.scope.as_of)
+            continue
         name = f"{wanted.stage}[{wanted.variant}]" if wanted.variant else wanted.stage
         found = latest.get(f"{name}@{NodeScope(wanted.as_of, wanted.horizon)}") or latest.get(
             f"{name}@{wanted.as_of}"

@@ -163,9 +163,14 @@ def check_goal(
     horizon = scope.horizon or world.spec.metric.horizon
     population = world.spec.metric.population
     columns = tuple(c for c in (population.cohort, *population.segments) if c)
-    writer = world.graph.writers[population.table]
+    writer = world.graph.writers.get(population.table)
     needs = [
-        Need("population", StageGoal(writer, scope.as_of, horizon), population.table, columns),
+        Need(
+            "population",
+            StageGoal(writer, scope.as_of, horizon) if writer else None,
+            population.table,
+            columns,
+        ),
         *_estimate_needs("subject", method, scope.as_of, horizon),
     ]
     if other is not None:

@@ -56,6 +56,7 @@ def test_the_panel_is_worked_by_keyboard_and_the_kernel_sees_the_choice(page: An
     page.keyboard.type("naive")
     assert select.input_value() == "methods/naive"
     assert select.evaluate("e => e === document.activeElement")
+    assert page.locator(".jp-CodeCell").count() == 2, "a key meant for the panel reached the notebook"
     assert "naive" in panel.get_by_role("status").inner_text()
     run_last(page).get_by_text("kernel sees methods/naive").wait_for()
 
@@ -72,8 +73,8 @@ def test_the_panel_follows_the_dark_theme(page: Any, lab: Lab) -> None:
     panel = page.locator("section.nbd")
     panel.wait_for(timeout=60_000)
     page.get_by_role("menuitem", name="Settings", exact=True).click()
-    page.get_by_role("menuitem", name="Theme", exact=True).hover()
-    page.get_by_role("menuitem", name="JupyterLab Dark", exact=True).click()
+    page.locator(".lm-Menu-itemLabel", has_text="Theme").first.click()
+    page.locator(".lm-Menu-itemLabel", has_text="JupyterLab Dark").last.click()
     page.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
     dark = "e => { const c = getComputedStyle(e).backgroundColor.match(/\\d+/g).map(Number); return c[0] + c[1] + c[2] < 200; }"
     page.wait_for_function(f"() => ({dark})(document.querySelector('section.nbd'))")

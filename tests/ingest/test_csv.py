@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbdataops.errors import SourceError
@@ -112,6 +112,7 @@ def test_a_name_with_wildcards_is_one_file(tmp_path: Path) -> None:
         assert read(tmp_path / name, "a,b\n1,x\n").to_pylist() == [{"a": "1", "b": "x"}]
 
 
+@settings(max_examples=50)
 @given(st.text(max_size=40), st.integers(1, 9))
 def test_a_character_may_lie_across_blocks(text: str, size: int) -> None:
     import tempfile

@@ -120,7 +120,7 @@ def test_rows_within_what_a_rule_allows_stay(desk: Desk) -> None:
 
 def test_a_delivery_of_bad_rows_only_is_refused(desk: Desk) -> None:
     desk.put("id,amount\n1,-5\n2,-1\n")
-    with pytest.raises(SourceError, match="every row .* would go to quarantine"):
+    with pytest.raises(SourceError, match=r"every row .* would go to quarantine"):
         desk.take(contract=desk.agree(AMOUNT % (", " + ASIDE)))
     assert desk.files() == set()
 

@@ -96,7 +96,7 @@ FLOATS = st.one_of(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.lists(FLOATS, min_size=1, max_size=20), st.sampled_from(["minimum", "exclusiveMaximum"]))
 def test_a_range_agrees_with_arithmetic_and_nan_never_passes(values: list[float | None], bound: str) -> None:
     inside = (lambda v: v >= 0) if bound == "minimum" else (lambda v: v < 0)
@@ -137,10 +137,10 @@ def test_rules_over_several_columns_count_rows_that_repeat_an_earlier_one(
 @pytest.mark.parametrize(
     ("query", "operator", "expected"),
     [
-        ("SELECT count(*) FROM {object} WHERE {property} = 0", "mustBe: 0", ("fail", 3, 1)),
+        ("SELECT count(*) FROM {object} WHERE {property} = 0", "mustBe: 0", ("warn", 3, 1)),
         ("SELECT count(*) FROM ${table} WHERE ${column} > 9", "mustBe: 0", ("pass", 3, 0)),
         ("SELECT avg({property}) FROM {object}", "mustBeBetween: [1, 2]", ("pass", 3, None)),
-        ("SELECT max(amount) FROM orders", "mustBeLessThan: 3", ("fail", 3, None)),
+        ("SELECT max(amount) FROM orders", "mustBeLessThan: 3", ("warn", 3, None)),
         ("SELECT sum(amount) > 1 FROM orders", "mustBe: 1", ("pass", 3, None)),
         ("SELECT NULL", "mustBe: 0", ("error", 3, None)),
         ("SELECT 'many'", "mustBe: 0", ("error", 3, None)),

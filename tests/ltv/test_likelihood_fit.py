@@ -10,7 +10,7 @@ from nbdataops.errors import StageError
 from nbdataops.ltv import BGNBD, GammaGamma, NotConvergedError, ParetoNBD
 from nbdataops.ltv.likelihood_fit import CONVERGED, maximise
 
-from .shops import equal_leaving_shop
+from .shops import equal_leaving_shop, pareto_shop
 
 
 def bowl(theta: np.ndarray) -> tuple[float, np.ndarray]:
@@ -104,10 +104,25 @@ def test_customers_who_never_came_back_determine_nothing(cls: type[BGNBD] | type
     assert model.expected_transactions(once, 39).sum() < 1e-3
 
 
-def test_spend_that_never_varies_is_no_gamma_distribution() -> None:
+def test_spend_that_never_varies_determines_its_mean_only() -> None:
     same = pd.DataFrame({"x": [1, 2, 3, 4] * 10, "spend": 10.0})
-    with pytest.raises(NotConvergedError, match="upper limit"):
-        GammaGamma().fit(same)
+    model = GammaGamma().fit(same)
+    assert not model.fit_result_.identified
+    assert "p ran to its upper limit" in model.fit_result_.reason
+    np.testing.assert_allclose(model.expected_spend(same), 10.0, rtol=1e-3)
+
+
+def test_small_samples_end_in_a_verdict_not_in_a_failure() -> None:
+    shop = pareto_shop(40, seed=5)
+    rng = np.random.default_rng(0)
+    verdicts = []
+    for _ in range(12):
+        weights = rng.poisson(1, len(shop))
+        for cls in (BGNBD, GammaGamma):
+            result = cls().fit(shop, weights).fit_result_
+            assert result.converged
+            verdicts.append(result.identified)
+    assert not all(verdicts)
 
 
 def test_the_error_is_one_of_ours_and_survives_pickling() -> None:

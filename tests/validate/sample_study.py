@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from itertools import combinations
 from pathlib import Path
 
+from nbdataops.session.evidence import CheckResult
 from nbdataops.validate.checks import CHECKS
 from nbdataops.validate.inputs import CheckInputs, EstimateData
 from nbdataops.validate.measurement import Measurement, absent
@@ -84,10 +85,10 @@ def skipped(stage: str, as_of: date, horizon: int) -> Iterator[Measurement]:
 
 def finance(m: Market) -> CheckInputs:
     """A notebook that holds monthly revenue against another account."""
-    record = {
-        "name": "monthly revenue", "kind": "series", "bad": 0, "of": 18, "n": 18, "margin": 0.02, "required": True,
-        "log_ratio": 0.0004, "worst": "1997-03", "worst_relative": 0.011, "missing": 0,
-    }  # fmt: skip
+    worst = {"label": "1997-03", "ours": 1.011, "theirs": 1.0, "log_ratio": 0.0109, "relative": 0.011}
+    record = CheckResult(
+        "monthly revenue", "series", 18, 0.02, True, log_ratio=0.0004, worst=worst
+    ).to_dict()  # fmt: skip
     empty = EstimateData("checks/finance", "", m.population(AS_OF)[[]])
     return CheckInputs(empty, m.population(AS_OF), Terms().dict(), AS_OF, None, None, 0, 0, records=(record,))
 

@@ -6,11 +6,13 @@ import json
 import math
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from nbdataops.session.evidence import CheckResult
 from nbdataops.validate.checks import CHECKS
 from nbdataops.validate.evidence import Verdict
 from nbdataops.validate.inputs import CheckInputs, EstimateData
@@ -355,38 +357,37 @@ def test_the_number_is_the_total_with_an_interval_around_it() -> None:
     assert 0 < m.lower < total < m.upper
 
 
-def records(**record: object) -> tuple[Measurement, ...]:
-    given = inputs(n=400, refit=False)
-    subject = EstimateData("checks/finance", "", given.subject.frame.iloc[:0])
-    return CHECKS["reconciliation"].measure(replace(given, subject=subject, records=(record,)))
+def records(**given: Any) -> tuple[Measurement, ...]:
+    """Measurements of one record, made by the class that notebooks' records are made by."""
+    inputs_ = inputs(n=400, refit=False)
+    subject = EstimateData("checks/finance", "", inputs_.subject.frame.iloc[:0])
+    record = CheckResult("revenue", required=True, **given).to_dict()
+    return CHECKS["reconciliation"].measure(replace(inputs_, subject=subject, records=(record,)))
 
 
 def test_a_count_of_violations_is_judged_by_its_share() -> None:
-    ours = {"name": "refunds", "kind": "counts", "required": True}
-    assert judged(records(bad=0, of=10, margin=0.0, **ours)[0]) is Verdict.PASS
-    assert judged(records(bad=1, of=10, margin=0.0, **ours)[0]) is Verdict.FAIL
-    assert judged(records(bad=1, of=10, margin=0.1, **ours)[0]) is Verdict.PASS
-    assert judged(records(bad=0, of=0, margin=0.0, **ours)[0]) is Verdict.ERROR
+    def counts(bad: int, of: int, margin: float) -> Verdict:
+        return judged(records(kind="counts", n=of, of=of, bad=bad, margin=margin)[0])
+
+    assert counts(0, 10, 0.0) is Verdict.PASS
+    assert counts(1, 10, 0.0) is Verdict.FAIL
+    assert counts(1, 10, 0.1) is Verdict.PASS
+    assert counts(0, 0, 0.0) is Verdict.ERROR
 
 
 def test_two_series_are_judged_by_their_totals_and_by_every_element() -> None:
-    series = {
-        "name": "revenue",
-        "kind": "series",
-        "margin": 0.02,
-        "required": True,
-        "of": 18,
-        "worst": "1997-03",
-    }
-    fine = records(bad=0, log_ratio=0.001, worst_relative=0.01, **series)
-    assert [judged(m) for m in fine] == [Verdict.PASS, Verdict.PASS]
-    one_month_off = records(bad=1, log_ratio=0.001, worst_relative=0.3, **series)
+    def series(
+        off: int, log_ratio: float | None, relative: float | None, n: int = 18
+    ) -> tuple[Measurement, ...]:
+        worst = {"label": "1997-03", "ours": 1.0, "theirs": 1.0, "log_ratio": None, "relative": relative}
+        return records(kind="series", n=n, margin=0.02, off=off, log_ratio=log_ratio, worst=worst)
+
+    assert [judged(m) for m in series(0, 0.001, 0.01)] == [Verdict.PASS, Verdict.PASS]
+    one_month_off = series(1, 0.001, 0.3)
     assert [judged(m) for m in one_month_off] == [Verdict.PASS, Verdict.FAIL]
     assert "the worst: 1997-03 (+30 %)" in one_month_off[1].reason
-    no_ratio = records(bad=18, log_ratio=None, worst_relative=None, **series)
-    assert [judged(m) for m in no_ratio] == [Verdict.INCONCLUSIVE, Verdict.FAIL]
-    nothing = records(bad=0, log_ratio=None, **(series | {"of": 0}))
-    assert {judged(m) for m in nothing} == {Verdict.ERROR}
+    assert [judged(m) for m in series(18, None, None)] == [Verdict.INCONCLUSIVE, Verdict.FAIL]
+    assert {judged(m) for m in series(0, None, None, n=0)} == {Verdict.ERROR}
 
 
 # ---------------------------------------------------------------- what all have in common

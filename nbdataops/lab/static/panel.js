@@ -3,6 +3,8 @@
 const GLYPH = { pass: "✓", warn: "!", fail: "✗", inconclusive: "?", error: "⚠" };
 const LABEL = { validated: "✓", corroborated: "◐", unverified: "○" };
 const TICKS = [-90, -75, -60, -40, -20, 0, 25, 50, 100, 200, 400, 900];
+// JupyterLab's single-key shortcuts ("a" adds a cell) spare an element only when it has this attribute itself.
+const KEYS = { "data-lm-suppress-shortcuts": "true" };
 const SVG = "http://www.w3.org/2000/svg";
 
 // Elements are made, never parsed: text from data stays text.
@@ -36,11 +38,19 @@ function reach(figures, band) {
 function axis(limit, start, end) {
   return (v) => start + ((Math.min(Math.max(v, -limit), limit) + limit) / (2 * limit)) * (end - start);
 }
-function ticks(limit, most) {
-  const inside = TICKS.filter((p) => Math.abs(Math.log1p(p / 100)) <= limit);
-  const zero = inside.indexOf(0);
-  const step = Math.ceil(inside.length / most);
-  return inside.filter((_, k) => (k - zero) % step === 0).map((p) => ({ at: Math.log1p(p / 100), text: p ? percent(Math.log1p(p / 100)) : "0" }));
+// Percent marks from zero outwards, as many as stand `gap` pixels apart.
+function ticks(limit, scale, gap) {
+  const marks = [{ at: 0, text: "0" }];
+  for (const side of [-1, 1]) {
+    let last = scale(0);
+    for (const p of TICKS.filter((p) => p * side > 0).sort((a, b) => Math.abs(a) - Math.abs(b))) {
+      const at = Math.log1p(p / 100);
+      if (Math.abs(at) > limit || Math.abs(scale(at) - last) < gap) continue;
+      marks.push({ at, text: percent(at) });
+      last = scale(at);
+    }
+  }
+  return marks;
 }
 
 // This method against each other method: one row each, the chosen one marked.
@@ -62,7 +72,7 @@ function forest(data, selected) {
         s("text", { x: right + 14, y: middle + 4, class: "v b" }, GLYPH[o.verdict])),
       s("text", { x: W - 6, y: middle + 4, "text-anchor": "end", class: "b" }, percent(o.estimate)));
   });
-  const grid = ticks(limit, 6).flatMap((t) => [
+  const grid = ticks(limit, x, 48).flatMap((t) => [
     s("line", { x1: x(t.at), x2: x(t.at), y1: top, y2: bottom, class: t.at === 0 ? "zero" : "grid" }),
     s("text", { x: x(t.at), y: 13, "text-anchor": "middle", class: "s" }, t.at === 0 ? "the same" : t.text)]);
   const said = data.others.map((o) => `${o.title} ${spoken(o)}`).join("; ");
@@ -79,7 +89,7 @@ function deciles(data, selected) {
   const [low, high] = [data.decile_band[0] ?? -9, data.decile_band[1] ?? 9];
   const line = other.flatMap((p, k) => (p.estimate == null ? [] : [`${x(k)},${y(p.estimate)}`])).join(" ");
   const parts = [s("rect", { x: left, y: y(high), width: right - left, height: y(low) - y(high), class: "band" })];
-  for (const t of ticks(limit, 6))
+  for (const t of ticks(limit, y, 18))
     parts.push(s("line", { x1: left, x2: right, y1: y(t.at), y2: y(t.at), class: t.at === 0 ? "zero" : "grid" }),
       s("text", { x: left - 6, y: y(t.at) + 4, "text-anchor": "end", class: "s" }, t.text));
   if (line) parts.push(s("polyline", { points: line, class: "alt" }));
@@ -93,8 +103,7 @@ function deciles(data, selected) {
 }
 
 function render({ model, el }) {
-  // JupyterLab's single-key shortcuts must not fire from in here.
-  const root = h("section", { class: "nbd", "aria-label": "How this method stands", "data-lm-suppress-shortcuts": "true" });
+  const root = h("section", { class: "nbd", "aria-label": "How this method stands" });
   el.append(root);
   let refresh = () => {};
 
@@ -105,9 +114,9 @@ function render({ model, el }) {
     const charts = h("div", { class: "charts" });
     const live = h("p", { role: "status", "aria-live": "polite", class: "note" });
     const option = (o) => h("option", { value: o.name }, o.title + (o.same_family ? " (same family)" : ""));
-    const select = h("select", { onchange: pick }, ...data.others.map(option));
+    const select = h("select", { onchange: pick, ...KEYS }, ...data.others.map(option));
     const chips = data.chips.map((c, k) => h("button",
-      { class: "chip", type: "button", role: "radio", onclick: () => choose(k, true), onkeydown: (event) => step(event, k) },
+      { class: "chip", type: "button", role: "radio", onclick: () => choose(k, true), onkeydown: (event) => step(event, k), ...KEYS },
       h("i", { class: c.verdict, "aria-hidden": "true" }, GLYPH[c.verdict]), ` ${c.title}: `, h("span", { class: c.verdict }, c.verdict)));
 
     function step(event, k) {

@@ -29,11 +29,11 @@ class Reconciliation:
 
 
 def _measure(inputs: CheckInputs, record: Mapping[str, Any]) -> Iterable[Measurement]:
-    recorder = Recorder("reconciliation", inputs, str(record.get("name", "")))
-    margin, n, bad = _number(record.get("margin")), int(record.get("of") or 0), float(record.get("bad") or 0)
-    detail: dict[str, Any] = {"required": bool(record.get("required", True)), "declared_margin": margin}
-    if record.get("kind") != "series":
-        yield recorder.exact("", "violations", bad, n=n, detail=detail)
+    recorder = Recorder("reconciliation", inputs, str(record["name"]))
+    margin, n = _number(record.get("margin")), int(record["n"])
+    detail: dict[str, Any] = {"required": bool(record["required"]), "declared_margin": margin}
+    if record["kind"] == "counts":
+        yield recorder.exact("", "violations", float(record["bad"]), n=n, detail=detail)
         return
     ratio = _number(record.get("log_ratio"))
     total = recorder.exact("", "log_ratio", ratio or 0.0, n=n, detail=detail)
@@ -48,19 +48,21 @@ def _measure(inputs: CheckInputs, record: Mapping[str, Any]) -> Iterable[Measure
         )
     yield total
     elements = detail | {"declared_margin": 0.0}
+    off = float(record["off"])
     yield recorder.exact(
-        "", "violations", bad, group="elements", n=n, reason=_worst(record, margin), detail=elements
+        "", "violations", off, group="elements", n=n, reason=_worst(record, margin), detail=elements
     )
 
 
 def _worst(record: Mapping[str, Any], margin: float | None) -> str:
-    if not record.get("bad"):
+    if not record["off"]:
         return ""
-    said = f"{int(record['bad']):,} of {int(record['of']):,} are off by more than {100 * (margin or 0):.3g} %"
-    worst, off = record.get("worst"), _number(record.get("worst_relative"))
-    if not isinstance(worst, str):
+    said = f"{int(record['off']):,} of {int(record['n']):,} are off by more than {100 * (margin or 0):.3g} %"
+    worst = record.get("worst")
+    if not isinstance(worst, Mapping):
         return said
-    return f"{said}; the worst: {worst} ({'missing on one side' if off is None else f'{100 * off:+.3g} %'})"
+    off = _number(worst.get("relative"))
+    return f"{said}; the worst: {worst['label']} ({'missing on one side' if off is None else f'{100 * off:+.3g} %'})"
 
 
 def _number(value: Any) -> float | None:
