@@ -28,8 +28,8 @@ def read_sql(text: str, spot: Spot, node: ast.AST) -> SqlText:
     import duckdb  # 0.1 s: only for notebooks with queries
 
     with duckdb.connect(":memory:") as connection:
-        row = connection.execute("select json_serialize_sql(?)", [text]).fetchone()
-    parsed: dict[str, Any] = json.loads(row[0]) if row else {}
+        ((answer,),) = connection.execute("select json_serialize_sql(?)", [text]).fetchall()
+    parsed: dict[str, Any] = json.loads(answer)
     if parsed.get("error"):
         message = str(parsed.get("error_message", ""))
         if parsed.get("error_type") == "not implemented":

@@ -130,9 +130,7 @@ def _stage_words(view: ReportView) -> str:
     skipped = sum(s.state == "skipped" for s in view.stages)
     reused = sum(s.action == "reuse" and s.state != "skipped" for s in view.stages)
     ran = len(view.stages) - skipped - reused
-    said = [
-        f"{n} {what}" for n, what in ((ran, "ran"), (reused, "were reused"), (skipped, "were skipped")) if n
-    ]
+    said = [f"{n} {what}" for n, what in ((ran, "ran"), (reused, "reused"), (skipped, "skipped")) if n]
     stages = len({s.stage for s in view.stages})
     took = f", in {view.seconds}" if view.seconds != "–" else ""
     made = f"{words.count(stages, 'stage')} at several dates made {words.count(len(view.stages), 'node')}"

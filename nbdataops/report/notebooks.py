@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import as_file, files
 from typing import Any, Final
 
@@ -121,26 +122,35 @@ def _is_placeholder(output: Mapping[str, Any]) -> bool:
 
 def notebook_html(notebook: Notebook, *, title: str, subtitle: str = "", back: str = "") -> str:
     """One page. `notebook` is notebook JSON of format 4; `back` links to the report, relative to the page."""
-    from nbconvert import HTMLExporter
     from nbformat import notebooknode
+
+    as_node: Any = notebooknode.from_dict  # nbformat has no types for it
+    resources = {
+        "nbdataops_title": title,
+        "nbdataops_subtitle": subtitle,
+        "nbdataops_back": safe_href(back),
+        "nbdataops_css": (files("nbdataops.report") / "templates" / "notebook.css").read_text(
+            encoding="utf-8"
+        ),
+    }
+    page, _ = _exporter().from_notebook_node(as_node(_only_what_is_shown(notebook)), resources)
+    return str(page)
+
+
+@cache
+def _exporter() -> Any:
+    """One exporter for all notebooks of a process: making its templates ready takes half a second."""
+    from nbconvert import HTMLExporter
     from traitlets.config import Config
 
-    exporter_of: Any = HTMLExporter  # nbconvert and nbformat have no types for these
-    as_node: Any = notebooknode.from_dict
-    own = files("nbdataops.report") / "templates"
-    with as_file(own / "notebook.html.j2") as template:
-        config = Config()
-        config.NbConvertBase.display_data_priority = list(_SHOWN)
+    config = Config()
+    config.NbConvertBase.display_data_priority = list(_SHOWN)
+    exporter_of: Any = HTMLExporter  # nbconvert has no types for it
+    with as_file(files("nbdataops.report") / "templates" / "notebook.html.j2") as template:
         exporter = exporter_of(config=config, template_file=str(template), sanitize_html=True)
         exporter.register_filter("clean_html", clean)
-        resources = {
-            "nbdataops_title": title,
-            "nbdataops_subtitle": subtitle,
-            "nbdataops_back": safe_href(back),
-            "nbdataops_css": (own / "notebook.css").read_text(encoding="utf-8"),
-        }
-        page, _ = exporter.from_notebook_node(as_node(_only_what_is_shown(notebook)), resources)
-    return str(page)
+        _ = exporter.template  # loads the file while it is there
+    return exporter
 
 
 def _only_what_is_shown(notebook: Notebook) -> dict[str, Any]:

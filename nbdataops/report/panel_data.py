@@ -1,7 +1,7 @@
 """How one method stands, as the panel shows it: a pure selection of aggregates from a study, small enough to travel
 in a notebook's widget state. No entity is ever in it.
 
-Shape (all JSON): `stage`, `title`, `family`, `label`, `meaning`, `reasons`, `as_of`, `horizon`, `component`,
+Shape (all JSON): `stage`, `title`, `primary` (it gives the study's number), `family`, `label`, `meaning`, `reasons`, `as_of`, `horizon`, `component`,
 `chips` [{kind, title, question, verdict, count, words}], `others` [{name, title, family, same_family, estimate, lower,
 upper, allowed, verdict, words}] (this method against each other, log ratios), `deciles` {method: [{group, estimate,
 lower, upper, verdict}]}, `decile_band`, `decile_note`.
@@ -29,6 +29,7 @@ def panel_data(study: Mapping[str, Any], stage: str) -> dict[str, Any]:
     return {
         "stage": stage,
         "title": words.short(stage),
+        "primary": stage == selection.primary(study),
         "family": family.get(stage, ""),
         "label": label if label in words.LABEL_GLYPHS else "unverified",
         "meaning": words.LABEL_MEANINGS.get(label, words.LABEL_MEANINGS["unverified"]),
@@ -36,7 +37,7 @@ def panel_data(study: Mapping[str, Any], stage: str) -> dict[str, Any]:
         "as_of": str(study.get("as_of") or ""),
         "horizon": words.horizon(study.get("horizon"), unit),
         "component": "value",
-        "chips": [_chip(kind, found) for kind, found in selection.kinds(study, stage)],
+        "chips": [_chip(kind, found, unit) for kind, found in selection.kinds(study, stage)],
         "others": [_other(r, family, stage) for r in selection.pairs(study, stage, "value")],
         "deciles": deciles,
         "decile_band": list(band),
@@ -44,7 +45,7 @@ def panel_data(study: Mapping[str, Any], stage: str) -> dict[str, Any]:
     }
 
 
-def _chip(kind: str, found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _chip(kind: str, found: Sequence[Mapping[str, Any]], unit: str) -> dict[str, Any]:
     """One kind of evidence with the worst verdict among its required records (of all, when none is required)."""
     deciding = [r for r in found if r.get("required")] or list(found)
     worst_first = sorted(found, key=lambda r: (not r.get("required"), words.VERDICTS.index(_verdict(r))))
@@ -54,7 +55,7 @@ def _chip(kind: str, found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "question": words.KIND_QUESTIONS.get(kind, ""),
         "verdict": words.worst([_verdict(r) for r in deciding]),
         "count": len(found),
-        "words": [_sentence(r) for r in worst_first[:_MOST_SENTENCES]],
+        "words": [_sentence(r, unit) for r in worst_first[:_MOST_SENTENCES]],
     }
 
 
@@ -63,11 +64,12 @@ def _verdict(record: Mapping[str, Any]) -> str:
     return verdict if verdict in words.VERDICTS else "error"
 
 
-def _sentence(record: Mapping[str, Any]) -> str:
+def _sentence(record: Mapping[str, Any], unit: str) -> str:
     """A record in words, with its glyph."""
     band, why = words.band(record), str(record.get("why") or "")
     parts = [words.figure(record), f"allowed {band}" if band else "", why]
-    return f"{words.VERDICT_GLYPHS[_verdict(record)]} {words.subject(record)}: {'; '.join(p for p in parts if p)}"
+    about = ", ".join(p for p in (words.subject(record), words.horizon(record.get("horizon"), unit)) if p)
+    return f"{words.VERDICT_GLYPHS[_verdict(record)]} {about}: {'; '.join(p for p in parts if p)}"
 
 
 def _other(record: Mapping[str, Any], family: Mapping[str, str], stage: str) -> dict[str, Any]:

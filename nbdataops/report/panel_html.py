@@ -27,11 +27,13 @@ def panel_html(data: Mapping[str, Any]) -> str:
         for c in data["chips"]
     )
     parts = [
-        Markup('<div style="margin: 0 0 8px;"><b>{}</b> in its study, {} {}</div>').format(
-            data["title"], _when(data), _mark(words.LABEL_GLYPHS[data["label"]], data["label"], data["label"])
+        Markup('<div style="margin: 0 0 8px;"><b>{}</b> {} {}</div>').format(
+            data["title"],
+            _when(data),
+            _mark(words.LABEL_GLYPHS[data["label"]], f"study {data['label']}", data["label"]),
         ),
         Markup("<div>{}</div>").format(data["meaning"]),
-        _list(data["reasons"]),
+        _reasons(data),
         Markup('<div style="margin: 8px 0; line-height: 2;">{}</div>').format(chips) if chips else Markup(""),
         _pictures(data),
         *(_chip_words(c) for c in data["chips"]),
@@ -41,7 +43,7 @@ def panel_html(data: Mapping[str, Any]) -> str:
 
 def panel_text(data: Mapping[str, Any]) -> str:
     """The panel in a few plain lines."""
-    lines = [f"{data['title']}: {data['label']} ({_when(data)})", *(f"- {r}" for r in data["reasons"])]
+    lines = [f"{data['title']}: study {data['label']} ({_when(data)})", *(f"- {r}" for r in data["reasons"])]
     lines += [f"{words.VERDICT_GLYPHS[c['verdict']]} {c['title']}: {c['verdict']}" for c in data["chips"]]
     lines += [f"{words.VERDICT_GLYPHS[o['verdict']]} {o['words']}" for o in data["others"]]
     return "\n".join(lines)
@@ -59,6 +61,15 @@ def _mark(glyph: str, text: str, verdict: str) -> Markup:
     colour = _COLOURS[verdict]
     style = f"border: 1px solid {colour}; color: {colour}; border-radius: 12px; padding: 1px 9px; white-space: nowrap;"
     return Markup('<span style="{}">{} {}</span>').format(style, glyph, text)
+
+
+def _reasons(data: Mapping[str, Any]) -> Markup:
+    if not data["reasons"]:
+        return Markup("")
+    tag = Markup("<details open>") if data["primary"] else Markup("<details>")
+    return tag + Markup("<summary>Why the study is {}</summary>{}</details>").format(
+        data["label"], _list(data["reasons"])
+    )
 
 
 def _list(items: list[str]) -> Markup:

@@ -106,4 +106,5 @@ def execution_of(run: NodeRun, path: Path) -> str:
 
 
 def _stage(run: NodeRun) -> dict[str, Any]:
-    return run.to_dict() | {"role": run.node.role, "after": list(run.node.after)}
+    sources = dict.fromkeys(f.table for f in run.node.feeds if f.node is None)
+    return run.to_dict() | {"role": run.node.role, "after": [*sources, *run.node.after]}

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from .jupyter_lab import Lab, running
+from tests.browser.jupyter_lab import Lab, running
 
 ARGUMENTS = [
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import nbformat
@@ -10,9 +11,9 @@ import pytest
 
 from nbdataops.report.panel_data import panel_data
 from nbdataops.report.panel_html import panel_html, panel_text
+from tests.browser.conftest import Pages
+from tests.browser.jupyter_lab import Lab, open_notebook, run_all, run_last
 from tests.report import samples
-
-from .jupyter_lab import Lab, open_notebook, run_all, run_last
 
 pytestmark = pytest.mark.browser
 
@@ -31,13 +32,21 @@ def write(lab: Lab, name: str, *cells: Any) -> None:
     nbformat.write(nbformat.v4.new_notebook(cells=list(cells), metadata=spec), lab.root / name)
 
 
-def test_the_panel_is_worked_by_keyboard_and_the_kernel_sees_the_choice(page: Any, lab: Lab) -> None:
+@pytest.fixture(scope="module")
+def live(browser: Any, lab: Lab) -> Iterator[Any]:
+    """A notebook that has just made the panel in its kernel."""
+    pages = Pages(browser)
+    page = pages.open()
     write(lab, "live.ipynb", nbformat.v4.new_code_cell(BUILD), nbformat.v4.new_code_cell(SHOW))
     open_notebook(page, lab, "live.ipynb")
     run_all(page)
-    panel = page.locator("section.nbd")
-    panel.wait_for(timeout=60_000)
+    page.locator("section.nbd").wait_for(timeout=60_000)
+    yield page
+    pages.close()
 
+
+def test_the_panel_is_worked_by_keyboard_and_the_kernel_sees_the_choice(live: Any) -> None:
+    page, panel = live, live.locator("section.nbd")
     chips = panel.get_by_role("radio")
     assert chips.all_inner_texts()[0] == "✗ Holdout: fail"
     chips.first.focus()
@@ -66,12 +75,8 @@ def test_the_panel_is_worked_by_keyboard_and_the_kernel_sees_the_choice(page: An
     assert page.outside == []
 
 
-def test_the_panel_follows_the_dark_theme(page: Any, lab: Lab) -> None:
-    write(lab, "dark.ipynb", nbformat.v4.new_code_cell(BUILD))
-    open_notebook(page, lab, "dark.ipynb")
-    run_all(page)
-    panel = page.locator("section.nbd")
-    panel.wait_for(timeout=60_000)
+def test_the_panel_follows_the_dark_theme(live: Any) -> None:
+    page = live
     page.get_by_role("menuitem", name="Settings", exact=True).click()
     page.locator(".lm-Menu-itemLabel", has_text="Theme").first.click()
     page.locator(".lm-Menu-itemLabel", has_text="JupyterLab Dark").last.click()

@@ -11,9 +11,8 @@ import pytest
 from nbdataops.report.html import write_report
 from nbdataops.report.notebooks import fill_validate, notebook_html
 from nbdataops.report.view import ReportView
+from tests.browser.conftest import Pages
 from tests.report import samples
-
-from .conftest import Pages
 
 pytestmark = pytest.mark.browser
 

@@ -45,6 +45,14 @@ def test_an_interval_that_leaves_the_picture_ends_in_an_arrow() -> None:
     assert outside.count("<path") == 2
 
 
+def test_a_past_date_far_away_is_an_arrow_and_does_not_squeeze_the_rest() -> None:
+    near = forest([ForestRow("a", 0.1, 0.0, 0.2, dots=(0.1, 0.12))], title="t")
+    far = forest([ForestRow("a", 0.1, 0.0, 0.2, dots=(0.1, 2.0))], title="t")
+    assert [image.count('class="origin"') for image in (near, far)] == [2, 2]
+    assert "<title>+639%</title>" in far
+    assert near.split("<line")[1] == far.split("<line")[1]
+
+
 def test_a_row_without_a_figure_says_so() -> None:
     assert "no figure" in forest([ForestRow("a", None, verdict="inconclusive")], title="t")
 

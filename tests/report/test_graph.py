@@ -3,8 +3,7 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 from nbdataops.report.graph_svg import boxes, graph, layers
-
-from . import samples
+from tests.report import samples
 
 
 def test_a_stage_that_ran_at_several_dates_is_one_box() -> None:
@@ -52,6 +51,29 @@ def test_a_failed_stage_says_so() -> None:
     )
     assert "timed out" in image
     assert "box bad" in image
+
+
+def test_a_stage_that_was_skipped_everywhere_says_so_and_one_that_ran_counts_its_runs() -> None:
+    skipped = {
+        "stage": "a",
+        "node": "a@1",
+        "role": "method",
+        "action": "skip",
+        "state": "skipped",
+        "seconds": 0.0,
+    }
+    ran = [
+        {
+            "stage": "b",
+            "node": f"b@{k}",
+            "role": "method",
+            "action": "run",
+            "state": "succeeded",
+            "seconds": 60.0,
+        }
+        for k in (1, 2)
+    ]
+    assert [b.told for b in boxes([skipped, *ran])] == ["method · skipped", "method · 2.0 min · 2 runs"]
 
 
 def test_a_ring_is_drawn_and_does_not_hang() -> None:

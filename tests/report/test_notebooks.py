@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from nbdataops.report.notebooks import clean, fill_validate, notebook_html
-
-from . import samples
-from .pages import Page
+from tests.report import samples
+from tests.report.pages import Page
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
@@ -60,14 +59,14 @@ def test_the_place_of_validate_is_filled_with_the_panel_and_nothing_else_changes
     assert after["cells"][0] == before["cells"][0]
     filled = after["cells"][1]["outputs"][0]
     assert "unverified" in filled["data"]["text/html"]
-    assert filled["data"]["text/plain"].startswith("bg_nbd: unverified")
+    assert filled["data"]["text/plain"].startswith("bg_nbd: study unverified")
     assert filled["metadata"]["nbdataops"] == {"validate": True, "filled": True}
 
 
 def test_filling_again_with_another_study_replaces_the_panel() -> None:
     once = fill_validate(notebook(code(PLACEHOLDER)), samples.study(), "methods/bg_nbd")
     twice = fill_validate(once, {**samples.study(), "label": "validated"}, "methods/bg_nbd")
-    assert twice["cells"][0]["outputs"][0]["data"]["text/plain"].startswith("bg_nbd: validated")
+    assert twice["cells"][0]["outputs"][0]["data"]["text/plain"].startswith("bg_nbd: study validated")
 
 
 def test_the_panel_survives_the_export_with_its_pictures() -> None:

@@ -7,9 +7,8 @@ import pytest
 from nbdataops.report.notebooks import clean
 from nbdataops.report.panel_data import panel_data
 from nbdataops.report.panel_html import panel_html, panel_text
-
-from . import samples
-from .pages import Page
+from tests.report import samples
+from tests.report.pages import Page
 
 DATA = panel_data(samples.study(), "methods/bg_nbd")
 
@@ -42,6 +41,12 @@ def test_a_chip_is_the_worst_of_what_is_required() -> None:
     assert [c["verdict"] for c in panel_data(study, "methods/a")["chips"]] == ["pass"]
 
 
+def test_a_sentence_names_its_horizon_and_the_worst_required_come_first() -> None:
+    holdout = DATA["chips"][0]
+    assert holdout["words"][0].startswith("✗ bg_nbd against what happened, transactions, 39 weeks: −16%")
+    assert any("13 weeks" in sentence for sentence in holdout["words"])
+
+
 def test_a_verdict_that_is_none_of_ours_is_an_error() -> None:
     study = {"evidence": [samples.record("E5", "holdout", "methods/a", verdict="great", required=True)]}
     assert panel_data(study, "methods/a")["chips"][0]["verdict"] == "error"
@@ -66,7 +71,7 @@ def test_a_method_that_the_study_does_not_know_gives_an_empty_panel(study: dict[
     data = panel_data(study, "methods/unknown")
     assert (data["chips"], data["others"]) == ([], [])
     assert "unknown" in panel_html(data)
-    assert panel_text(data).startswith("unknown: unverified")
+    assert panel_text(data).startswith("unknown: study unverified")
 
 
 def test_the_static_panel_is_small_inert_and_passes_the_sanitizer_unchanged() -> None:
@@ -82,6 +87,11 @@ def test_the_static_panel_says_every_verdict_in_words() -> None:
     for chip in DATA["chips"]:
         assert f"{chip['title']}: {chip['verdict']}" in text
     assert len(Page(panel_html(DATA)).values("alt")) == 2
+
+
+def test_the_reasons_of_the_study_are_open_only_for_the_method_whose_number_it_is() -> None:
+    assert "<details open" in panel_html(DATA)
+    assert "<details open" not in panel_html(panel_data(samples.study(), "methods/naive"))
 
 
 def test_text_from_a_study_stays_text_in_the_panel() -> None:

@@ -12,9 +12,8 @@ import pytest
 from nbdataops.errors import StoreError
 from nbdataops.report.html import to_html, to_json, write_report
 from nbdataops.report.view import ReportView
-
-from . import samples
-from .pages import Page
+from tests.report import samples
+from tests.report.pages import Page
 
 
 def view(**changed: Any) -> ReportView:
@@ -136,6 +135,14 @@ def test_an_unknown_decision_is_shown_as_refused() -> None:
     made = view(candidate={"digest": "x", "decision": "perhaps", "reasons": []}).gate
     assert made is not None
     assert made.decision == "refused"
+
+
+def test_rules_that_did_not_pass_stand_before_the_list_of_all() -> None:
+    data = to_html(view()).split('id="data"')[1].split("</section>")[0]
+    first, rest = data.split("Every rule")
+    assert "amount.positive" in first
+    assert "date.required" not in first
+    assert "date.required" in rest
 
 
 def test_a_rule_that_was_not_evaluated_is_not_shown_as_passed() -> None:

@@ -5,8 +5,7 @@ import pytest
 from nbdataops.report import selection
 from nbdataops.report.about_run import safe_href
 from nbdataops.report.from_study import answers, calibration, holdout, matrices, multiples
-
-from . import samples
+from tests.report import samples
 
 STUDY = samples.study()
 

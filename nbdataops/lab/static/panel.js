@@ -155,9 +155,11 @@ function render({ model, el }) {
           h("p", { class: "note" }, data.decile_note + (mine && data.deciles[selected] ? " Dashed: the method chosen above." : ""))));
     };
     root.replaceChildren(
-      h("h3", {}, data.title, h("span", { class: `label ${data.label}` }, `${LABEL[data.label]} ${data.label}`),
+      h("h3", {}, data.title, h("span", { class: `label ${data.label}` }, `${LABEL[data.label]} study ${data.label}`),
         h("span", { class: "soft" }, [data.family, data.horizon && `${data.horizon} ahead`, data.as_of && `as of ${data.as_of}`].filter(Boolean).join(" · "))),
-      h("p", {}, data.meaning), h("ul", {}, ...data.reasons.map((r) => h("li", {}, r))),
+      h("p", {}, data.meaning),
+      ...(data.reasons.length ? [h("details", data.primary ? { open: "" } : {}, h("summary", KEYS, `Why the study is ${data.label}`),
+        h("ul", {}, ...data.reasons.map((r) => h("li", {}, r))))] : []),
       h("div", { class: "chips", role: "radiogroup", "aria-label": "Kinds of evidence" }, ...chips), detail,
       ...(data.others.length ? [h("label", { class: "choose" }, "Compare with", select)] : []), charts, live);
     if (chips.length) choose(0, false);

@@ -1,0 +1,239 @@
+"""States, errors and what is kept, without kernels."""
+
+from __future__ import annotations
+
+import errno
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nbdataops.build.executors import StageJob
+from nbdataops.build.executors.fake import FakeKernel
+from nbdataops.build.nodes import Action, State
+from nbdataops.errors import ExitCode, NbdataopsError, RefusedError, SpecError, StageError, StoreError
+from nbdataops.workspace import Product, open_product
+from tests.conftest import Notebook
+
+Open = Callable[[], Product]
+
+
+def failing(blank: Path, stage: str, error: Exception) -> Product:
+    def fail(job: StageJob) -> None:
+        raise error
+
+    product = open_product(blank)
+    product.executor = FakeKernel(before={stage: fail})
+    return product
+
+
+def test_what_needs_a_failed_stage_is_skipped_and_its_evidence_is_an_error(blank: Path) -> None:
+    product = failing(blank, "methods/average", StageError("boom"))
+
+    report = product.run()
+
+    states = {n.node.id: n.state for n in report.execution.nodes}
+    assert states["methods/average@2026-01-04+13"] is State.FAILED
+    assert states["methods/rate@2026-01-04+13"] is State.SUCCEEDED
+    assert states["check:triangulation:methods/rate:methods/average@2026-01-04+13"] is State.SKIPPED
+    assert report.exit_code is ExitCode.STAGE_FAILED
+    verdicts = {
+        e.verdict.value for e in report.study.evidence if e.kind == "triangulation" and e.against == "methods/average"
+    }
+    assert verdicts == {"error"}
+    assert not report.decision.accepted
+
+
+def test_what_succeeded_before_a_failure_is_kept(blank: Path, opened: Open) -> None:
+    failing(blank, "methods/average", StageError("boom")).run()
+
+    again = opened()
+    report = again.run()
+
+    assert {n.split("@")[0] for n in again.executor.executed} == {"methods/average"}  # type: ignore[attr-defined]
+    assert report.exit_code is ExitCode.OK
+
+
+def test_too_short_a_history_is_skipped_with_the_date_that_would_suffice(opened: Open) -> None:
+    report = opened().run()
+
+    (node,) = [n for n in report.execution.nodes if n.node.id == "methods/average@2025-04-06+13"]
+    assert (node.action, node.state) == (Action.SKIP, State.SKIPPED)
+    assert "2025-04-07 would suffice" in node.reasons[0]
+    assert report.exit_code is ExitCode.OK
+    skipped = [e for e in report.study.evidence if e.subject == "methods/average" and e.kind == "holdout"]
+    assert all(o.note for e in skipped for o in e.origins if str(o.as_of) == "2025-04-06")
+
+
+def test_a_variant_is_a_method_of_the_same_family_with_other_parameters(blank: Path, opened: Open) -> None:
+    notebook = Notebook(blank / "methods" / "rate.ipynb")
+    notebook.replace("horizon: int = 13", "horizon: int = 13\nleast: int = 4")
+    notebook.replace("lower=4", "lower=least")
+    spec = blank / "dataproduct.yaml"
+    spec.write_text(spec.read_text() + "variants:\n  methods/rate: {old: {least: 12}}\n")
+
+    report = opened().run()
+
+    assert report.study.families["naive"] == ("methods/rate", "methods/rate[old]")
+    (node,) = [n for n in report.execution.nodes if n.node.id == "methods/rate[old]@2026-01-04+13"]
+    assert dict(node.node.parameters)["least"] == 12
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("frame = estimate.iloc[:-1]", "missing"),
+        ("frame = estimate.iloc[[0, *range(len(estimate))]]", "more than"),
+        ("frame = estimate.assign(customer_id='nobody')", ""),
+        ("frame = estimate.assign(value=float('nan'))", "NaN"),
+        ("frame = estimate.assign(value=float('inf'))", "infin"),
+        ("frame = estimate.assign(value=-1.0)", "negative"),
+        ("frame = estimate.rename(columns={'value': 'valeu'})", "value"),
+        ("frame = estimate.assign(value='$3')", ""),
+    ],
+)
+def test_a_bad_estimate_fails_its_stage_with_the_cell_and_publishes_nothing(
+    blank: Path, opened: Open, text: str, message: str
+) -> None:
+    notebook = Notebook(blank / "methods" / "rate.ipynb")
+    notebook.replace("stage.estimate(estimate,", f"{text}\nstage.estimate(frame,")
+
+    product = opened()
+    report = product.build(["methods/rate"])
+
+    (failed,) = report.execution.failures
+    assert failed.error is not None and failed.error.where is not None
+    assert message in failed.error.what
+    assert failed.error.where.cell == 5
+    assert report.exit_code is ExitCode.STAGE_FAILED
+    assert not [r for r in product.journal.results() if r.stage == "methods/rate"]
+
+
+def test_a_method_that_reads_more_than_the_file_declares_is_refused(blank: Path, opened: Open) -> None:
+    Notebook(blank / "methods" / "rate.ipynb").replace('columns=["days", "total", "age"]', 'columns=["days", "total"]')
+
+    report = opened().build(["methods/rate"])
+
+    (failed,) = report.execution.failures
+    assert failed.error is not None and "age" in failed.error.what
+
+
+def test_a_full_disk_is_infrastructure_and_publishes_nothing(
+    blank: Path, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nbdataops.store.snapshots import SnapshotStore
+
+    write = SnapshotStore.write
+
+    def full(self: SnapshotStore, table: str, *args: object, **more: object) -> object:
+        if table == "customers":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(self, table, *args, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(SnapshotStore, "write", full)
+    product = opened()
+    report = product.build(["methods/rate"])
+
+    failed = report.execution.failures[0]
+    assert failed.error is not None and "No space left" in failed.error.what and "disk full" in failed.error.todo
+    assert report.exit_code is ExitCode.INFRASTRUCTURE
+    assert product.journal.results() == ()
+    monkeypatch.undo()
+    assert opened().build(["methods/rate"]).exit_code is ExitCode.OK
+
+
+def test_a_store_that_cannot_be_written_names_the_path(blank: Path, opened: Open) -> None:
+    (blank / ".nbdataops").write_text("a file where the folder should be")
+
+    with pytest.raises(StoreError) as refused:
+        opened().run()
+
+    assert ".nbdataops" in str(refused.value)
+    assert refused.value.exit_code is ExitCode.INFRASTRUCTURE
+
+
+def change_orders(blank: Path, change: Callable[[str], str]) -> None:
+    path = blank / "data" / "orders.csv"
+    path.write_text(change(path.read_text()))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda text: "", "empty"),
+        (lambda text: text + "2026-01-04,c001\n", "line 858"),
+        (lambda text: text.replace(",c001,", ",,", 1), "customer_id"),
+        (lambda text: text + "2026-01-04,c001,-5\n", "amount"),
+        (lambda text: text + "2026-01-04,c001,much\n", "amount"),
+        (lambda text: text.replace("amount", "sum", 1), "amount"),
+    ],
+)
+def test_a_delivery_that_breaks_its_contract_stops_the_run_and_nothing_is_lost(
+    blank: Path, opened: Open, change: Callable[[str], str], told: str
+) -> None:
+    before = opened().run()
+    good = (blank / "data" / "orders.csv").read_text()
+    change_orders(blank, change)
+
+    with pytest.raises(RefusedError) as refused:
+        opened().run()
+
+    assert refused.value.exit_code is ExitCode.REFUSED
+    assert told in str(refused.value)
+    (blank / "data" / "orders.csv").write_text(good)
+    product = opened()
+    after = product.run()
+    assert product.executor.executed == []  # type: ignore[attr-defined]
+    assert after.candidate.digest == before.candidate.digest
+
+
+def test_a_missing_source_is_a_broken_declaration(blank: Path, opened: Open) -> None:
+    (blank / "data" / "orders.csv").rename(blank / "data" / "order.csv")
+
+    with pytest.raises(SpecError) as refused:
+        opened().run()
+
+    assert "orders.csv" in str(refused.value)
+    assert "order.csv" in str(refused.value)
+
+
+def test_an_error_is_the_same_object_in_events_ledger_and_result(blank: Path) -> None:
+    product = failing(blank, "prepare/customers", StageError("boom", todo="mend it"))
+
+    report = product.build(["prepare/customers"])
+
+    (failed,) = report.execution.failures
+    assert failed.error is not None
+    shown = failed.error.to_dict()
+    (node,) = open_product(blank).status().nodes
+    events = [json.loads(line) for line in next((blank / ".nbdataops" / "runs").glob("*/events.jsonl")).open()]
+    (ended,) = [e for e in events if e["event"] == "node_ended"]
+    assert shown["code"] == "stage" and shown["todo"] == "mend it"
+    assert node["error"] == shown == ended["error"] == report.to_dict()["stages"][0]["error"]
+
+
+def test_errors_survive_a_process_border() -> None:
+    import pickle
+
+    error = StoreError("no space", todo="free some", detail="x")
+
+    again = pickle.loads(pickle.dumps(error))
+
+    assert isinstance(again, NbdataopsError)
+    assert again.to_dict() == error.to_dict()
+
+
+def test_a_damaged_ledger_is_refused_and_left_alone(blank: Path, opened: Open) -> None:
+    opened().run()
+
+    path = blank / ".nbdataops" / "ledger.db"
+    content = path.read_bytes()
+    path.write_bytes(b"this is no database" + content[19:])
+    for beside in path.parent.glob("ledger.db-*"):
+        beside.unlink()
+
+    with pytest.raises(StoreError):
+        opened().run()
+
+    assert path.read_bytes()[:19] == b"this is no database"
