@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -97,3 +100,15 @@ class Notebook:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content))
         return cls(path)
+
+
+@pytest.fixture(scope="session")
+def cdnow_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, object]]:
+    """The main job on the full CDNOW log with real kernels, once a session: (the product's folder, the JSON)."""
+    target = tmp_path_factory.mktemp("main-job") / "cdnow"
+    shutil.copytree(REPOSITORY / "notebooks" / "cdnow", target, ignore=shutil.ignore_patterns(".*"))
+    command = [sys.executable, "-m", "nbdataops", "run", "--product", str(target), "--json"]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("NBDATAOPS_")}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    return target, json.loads(done.stdout)

@@ -80,7 +80,8 @@ def test_the_tutorial_does_what_it_says(tmp_path: Path) -> None:
     runs = [out for command, out in outputs if command == "nbdataops run"]
     plan_with_new = [out for command, out in outputs if command == "nbdataops plan"][1]
     assert "would suffice" in first_plan
-    assert "unverified" in runs[0] and "methods/rate" in runs[0]
+    assert "unverified" in runs[0]
+    assert "methods/rate" in runs[0]
     assert " executed" not in runs[1]
     executed = {
         line.split()[1].split("@")[0] for line in plan_with_new.splitlines() if line.startswith("  run")

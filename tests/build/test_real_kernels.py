@@ -70,7 +70,8 @@ def test_an_error_names_cell_and_line_and_shows_the_traceback(blank: Path) -> No
     node = build(blank)
 
     assert node.state is State.FAILED
-    assert node.error is not None and node.error.where is not None
+    assert node.error is not None
+    assert node.error.where is not None
     assert node.error.what == "ZeroDivisionError: division by zero"
     assert (node.error.where.cell, node.error.where.line) == (3, 2)
     assert "z = x / 0" in node.error.detail
@@ -83,7 +84,8 @@ def test_cells_are_counted_as_in_the_file_though_papermill_injects_one(blank: Pa
 
     node = build(blank)
 
-    assert node.error is not None and node.error.where is not None
+    assert node.error is not None
+    assert node.error.where is not None
     assert node.error.where.cell == 3
 
 
@@ -113,8 +115,10 @@ def test_a_cell_that_never_ends_is_stopped_at_its_timeout(blank: Path) -> None:
     node = build(blank)
 
     assert node.state is State.TIMED_OUT
-    assert node.error is not None and node.error.exit_code is ExitCode.INFRASTRUCTURE
-    assert node.error.where is not None and node.error.where.cell == 2
+    assert node.error is not None
+    assert node.error.exit_code is ExitCode.INFRASTRUCTURE
+    assert node.error.where is not None
+    assert node.error.where.cell == 2
     assert "cell_timeout_s" in node.error.todo
     assert kernels() == set()
 
@@ -140,9 +144,11 @@ def test_a_killed_kernel_is_infrastructure_and_names_the_cell(blank: Path) -> No
     node = build(blank)
 
     assert node.state is State.FAILED
-    assert node.error is not None and node.error.exit_code is ExitCode.INFRASTRUCTURE
+    assert node.error is not None
+    assert node.error.exit_code is ExitCode.INFRASTRUCTURE
     assert "kernel died" in node.error.what
-    assert node.error.where is not None and node.error.where.cell == 3
+    assert node.error.where is not None
+    assert node.error.where.cell == 3
 
 
 def test_printed_megabytes_are_capped_with_a_notice(blank: Path) -> None:
@@ -176,7 +182,8 @@ def test_an_output_that_is_declared_but_not_written_fails_the_stage(blank: Path)
     report = open_product(blank).build()
 
     failed = [n for n in report.execution.failures if n.node.stage == "prepare/customers"]
-    assert failed and "without writing customers" in failed[0].error.what  # type: ignore[union-attr]
+    assert failed
+    assert "without writing customers" in failed[0].error.what
 
 
 def test_secrets_are_redacted_wherever_a_notebook_prints_them(

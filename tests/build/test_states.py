@@ -39,7 +39,9 @@ def test_what_needs_a_failed_stage_is_skipped_and_its_evidence_is_an_error(blank
     assert states["check:triangulation:methods/rate:methods/average@2026-01-04+13"] is State.SKIPPED
     assert report.exit_code is ExitCode.STAGE_FAILED
     verdicts = {
-        e.verdict.value for e in report.study.evidence if e.kind == "triangulation" and e.against == "methods/average"
+        e.verdict.value
+        for e in report.study.evidence
+        if e.kind == "triangulation" and e.against == "methods/average"
     }
     assert verdicts == {"error"}
     assert not report.decision.accepted
@@ -103,7 +105,8 @@ def test_a_bad_estimate_fails_its_stage_with_the_cell_and_publishes_nothing(
     report = product.build(["methods/rate"])
 
     (failed,) = report.execution.failures
-    assert failed.error is not None and failed.error.where is not None
+    assert failed.error is not None
+    assert failed.error.where is not None
     assert message in failed.error.what
     assert failed.error.where.cell == 5
     assert report.exit_code is ExitCode.STAGE_FAILED
@@ -111,12 +114,15 @@ def test_a_bad_estimate_fails_its_stage_with_the_cell_and_publishes_nothing(
 
 
 def test_a_method_that_reads_more_than_the_file_declares_is_refused(blank: Path, opened: Open) -> None:
-    Notebook(blank / "methods" / "rate.ipynb").replace('columns=["days", "total", "age"]', 'columns=["days", "total"]')
+    Notebook(blank / "methods" / "rate.ipynb").replace(
+        'columns=["days", "total", "age"]', 'columns=["days", "total"]'
+    )
 
     report = opened().build(["methods/rate"])
 
     (failed,) = report.execution.failures
-    assert failed.error is not None and "age" in failed.error.what
+    assert failed.error is not None
+    assert "age" in failed.error.what
 
 
 def test_a_full_disk_is_infrastructure_and_publishes_nothing(
@@ -136,7 +142,9 @@ def test_a_full_disk_is_infrastructure_and_publishes_nothing(
     report = product.build(["methods/rate"])
 
     failed = report.execution.failures[0]
-    assert failed.error is not None and "No space left" in failed.error.what and "disk full" in failed.error.todo
+    assert failed.error is not None
+    assert "No space left" in failed.error.what
+    assert "disk full" in failed.error.todo
     assert report.exit_code is ExitCode.INFRASTRUCTURE
     assert product.journal.results() == ()
     monkeypatch.undo()
@@ -207,9 +215,12 @@ def test_an_error_is_the_same_object_in_events_ledger_and_result(blank: Path) ->
     assert failed.error is not None
     shown = failed.error.to_dict()
     (node,) = open_product(blank).status().nodes
-    events = [json.loads(line) for line in next((blank / ".nbdataops" / "runs").glob("*/events.jsonl")).open()]
+    events = [
+        json.loads(line) for line in next((blank / ".nbdataops" / "runs").glob("*/events.jsonl")).open()
+    ]
     (ended,) = [e for e in events if e["event"] == "node_ended"]
-    assert shown["code"] == "stage" and shown["todo"] == "mend it"
+    assert shown["code"] == "stage"
+    assert shown["todo"] == "mend it"
     assert node["error"] == shown == ended["error"] == report.to_dict()["stages"][0]["error"]
 
 

@@ -48,8 +48,10 @@ def test_init_copies_a_product_that_plans_and_refuses_a_folder_that_is_not_empty
     made = nbdataops("init", "mine", "--json", cwd=tmp_path)
     again = nbdataops("init", "mine", cwd=tmp_path)
 
-    assert made.returncode == 0 and "dataproduct.yaml" in json.loads(made.stdout)["files"]
-    assert again.returncode == 2 and "not empty" in again.stderr
+    assert made.returncode == 0
+    assert "dataproduct.yaml" in json.loads(made.stdout)["files"]
+    assert again.returncode == 2
+    assert "not empty" in again.stderr
 
     plan = nbdataops("plan", "--json", cwd=tmp_path / "mine" / "methods")
     assert plan.returncode == 0
@@ -91,7 +93,8 @@ def test_doctor_is_well_on_a_sound_product_and_names_what_is_broken(blank: Path)
     (blank / "dataproduct.yaml").write_text("product: x\nmetrik: {}\n")
     broken = nbdataops("doctor", cwd=blank)
 
-    assert well.returncode == 0 and json.loads(well.stdout)["ok"] is True
+    assert well.returncode == 0
+    assert json.loads(well.stdout)["ok"] is True
     assert broken.returncode == 2
     assert "did you mean 'metric'?" in broken.stdout
 
@@ -152,11 +155,14 @@ def test_run_json_is_one_documented_object_and_the_second_run_executes_nothing(b
         one["study"]["evidence"][0]
     )
     assert one["study"]["label"] == "unverified"
-    assert one["candidate"]["decision"] == "refused" and one["candidate"]["reasons"]
+    assert one["candidate"]["decision"] == "refused"
+    assert one["candidate"]["reasons"]
     assert two["candidate"]["digest"] == one["candidate"]["digest"]
-    assert (blank / one["report"]).is_file() and (blank / one["report_json"]).is_file()
+    assert (blank / one["report"]).is_file()
+    assert (blank / one["report_json"]).is_file()
     assert all((blank / path).is_file() for path in one["notebooks"].values())
     assert (released.returncode, json.loads(released.stdout)["decision"]) == (3, "refused")
     assert validated.returncode == 3
-    assert report.returncode == 0 and Path(json.loads(report.stdout)["report"]).is_file()
+    assert report.returncode == 0
+    assert Path(json.loads(report.stdout)["report"]).is_file()
     assert [r["state"] for r in json.loads(status.stdout)["runs"]] == ["succeeded"] * 3

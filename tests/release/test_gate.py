@@ -25,10 +25,11 @@ def study(*records: dict[str, Any], label: str = "validated") -> dict[str, Any]:
 
 
 STAGE = {"node": "methods/a@2026-01-01+13", "state": "succeeded"}
+DEFAULT = Policy()
 CONTRACT = {"source": "orders", "accepted": True}
 
 
-def reasons(policy: Policy = Policy(), **given: Any) -> tuple[str, ...]:
+def reasons(policy: Policy = DEFAULT, **given: Any) -> tuple[str, ...]:
     known = {"study": study(), "stages": [STAGE], "contracts": [CONTRACT]} | given
     decision = decide(policy, **known)
     assert decision.accepted == (not decision.reasons)
