@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-quick test-slow lint bench format clean
+.PHONY: demo test test-quick test-slow lint bench format pictures clean
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -24,10 +24,10 @@ demo: $(VENV)/.installed  ## the main job: the LTV product on the real CDNOW log
 
 test: $(VENV)/.installed-test  ## all tests, browser included
 	@sh tests/browser/chromium.sh
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 test-quick: $(VENV)/.installed-test  ## tests without kernels and browsers
-	$(BIN)/python -m pytest -m "not kernel and not browser and not slow"
+	$(BIN)/python -m pytest -n 2 -m "not kernel and not browser and not slow"
 
 test-slow: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m slow
@@ -43,6 +43,9 @@ format: $(VENV)/.installed-lint
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks
+
+pictures: $(VENV)/.installed-test demo  ## the pictures of README.md, from the demo's run
+	$(BIN)/python -m tests.browser.pictures
 
 clean:
 	rm -rf notebooks/*/.nbdataops build dist *.egg-info

@@ -18,6 +18,14 @@ from nbdataops.workspace import Product, open_product
 REPOSITORY = Path(__file__).parent.parent
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With pytest-xdist, everything with kernels stays on one worker: it shares the main job, and its timeouts are
+    those of real kernels, which must not wait for each other."""
+    for item in items:
+        if {"kernel", "browser"} & {mark.name for mark in item.iter_markers()}:
+            item.add_marker(pytest.mark.xdist_group("kernels"))
+
+
 @pytest.fixture(autouse=True)
 def _no_store_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NBDATAOPS_STORE", raising=False)

@@ -277,8 +277,8 @@ def test_the_installed_package_plans_the_product(installed: Installed) -> None:
     plan = json.loads(installed.answer("nbdataops", "plan", "--product", "x", "--json"))
 
     assert plan["product"]
-    assert {"prepare/rfm", "methods/bg_nbd"} <= {n["stage"] for n in plan["nodes"]}
-    assert "run" in {n["action"] for n in plan["nodes"]}
+    assert {"prepare/rfm", "methods/bg_nbd"} <= {s["stage"] for s in plan["stages"]}
+    assert "run" in {s["action"] for s in plan["stages"]}
 
 
 def test_the_doctor_finds_the_installed_package_fit(installed: Installed) -> None:

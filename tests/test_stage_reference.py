@@ -90,7 +90,9 @@ def test_an_argument_that_is_documented_is_understood(tmp_path: Path, example: s
     assert {use.table for use in (*found.reads, *found.labelled)} == {"rfm"}
 
 
-REFUSED = re.findall(r"^\| `(.*)` \| (.*) \|$", section("What is read from the text").split("| refused |")[1], re.M)
+REFUSED = re.findall(
+    r"^\| `(.*)` \| (.*) \|$", section("What is read from the text").split("| refused |")[1], re.M
+)
 
 
 @pytest.mark.parametrize(("example", "because"), REFUSED)

@@ -5,6 +5,7 @@ Missing, stale, skipped or failed evidence refuses; so does everything that is n
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -80,7 +81,25 @@ def decide(
 
 
 def _missed(record: Mapping[str, Any]) -> str:
-    about = [record["subject"], f"against {record['against']}" if record["against"] else ""]
-    about += [record["component"], f"{record['level']} {record['group']}".strip(), record["statistic"]]
-    told = ", ".join(str(part) for part in about if part)
-    return f"{record['code']} {record['kind']} is {record['verdict']}: {told}: {record['why']}"
+    """One required record that is no pass, in words.
+
+    >>> _missed({"code": "E5", "kind": "holdout", "subject": "methods/bg_nbd", "against": "outcome",
+    ...          "component": "value", "level": "decile", "group": "8", "horizon": 39, "statistic": "log_ratio",
+    ...          "estimate": -0.1, "lower": -0.2, "upper": -0.05, "verdict": "fail", "why": "it is outside"})
+    'E5 holdout of bg_nbd against outcome, value, decile 8: fail, -9.5 % (-18 to -4.9 %): it is outside'
+    """
+    subject = str(record["subject"]).rpartition("/")[2]
+    against = f" against {str(record['against']).rpartition('/')[2]}" if record["against"] else ""
+    level = "" if record["level"] == "total" else f"{record['level']} {record['group']}".strip()
+    about = ", ".join(str(part) for part in (record["component"], level) if part)
+    figure = ""
+    if record["statistic"] == "log_ratio" and record.get("estimate") is not None:
+        figure = f", {_percent(record['estimate'])} %"
+        if record.get("lower") is not None and record.get("upper") is not None:
+            figure += f" ({_percent(record['lower'])} to {_percent(record['upper'])} %)"
+    head = f"{record['code']} {record['kind']} of {subject}{against}"
+    return f"{head}{', ' if about else ''}{about}: {record['verdict']}{figure}: {record['why']}"
+
+
+def _percent(log_ratio: float) -> str:
+    return f"{100 * math.expm1(log_ratio):+.2g}"

@@ -63,7 +63,7 @@ def test_an_unknown_label_refuses() -> None:
 def test_required_evidence_that_is_no_pass_refuses_and_is_named(verdict: str) -> None:
     (why,) = reasons(study=study(record(verdict=verdict, why="too little data")))
 
-    assert why.startswith(f"E5 holdout is {verdict}: methods/a")
+    assert why.startswith(f"E5 holdout of a against outcome, value: {verdict}")
     assert why.endswith("too little data")
 
 
