@@ -54,7 +54,9 @@ def test_every_page_of_the_documentation_is_linked_from_another() -> None:
 
 def test_the_test_sees_a_broken_link_and_a_broken_anchor(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text("# A title: here\n[a](gone.md) [b](#a-title-here) [c](https://example.org) `[d](code.md)`\n")
+    page.write_text(
+        "# A title: here\n[a](gone.md) [b](#a-title-here) [c](https://example.org) `[d](code.md)`\n"
+    )
 
     assert links(page) == ["gone.md", "#a-title-here"]
     assert anchors(page) == {"a-title-here"}

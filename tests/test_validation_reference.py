@@ -82,7 +82,10 @@ def test_every_margin_is_that_of_a_statistic_and_has_one_default() -> None:
 def test_the_figures_of_the_page_are_those_of_the_code() -> None:
     low, high = (100 * math.expm1(edge or 0.0) for edge in (ratio_band(0.10).low, ratio_band(0.10).high))
 
-    assert f"A margin of .10 on a ratio is symmetric in logarithms: allowed is {low:.1f} to {high:+.1f} percent" in PROSE
+    assert (
+        f"A margin of .10 on a ratio is symmetric in logarithms: allowed is {low:.1f} to {high:+.1f} percent"
+        in PROSE
+    )
     assert f"{Z90 + POWER:.2f} standard errors where there is one origin" in PROSE
     assert f"The interval is a {LEVEL:.0%} one".replace("%", " percent") in PROSE
     assert COVERS in PROSE
@@ -99,4 +102,6 @@ def test_the_picture_has_one_interval_for_each_verdict_and_is_the_scripts() -> N
     drawn = script["draw"]()
 
     assert sorted(script["judged"](percent, se) for _, percent, se in script["CASES"]) == sorted(Verdict)
-    assert (DOCS / "img" / "verdicts.svg").read_text(encoding="utf-8") == drawn, "run: python docs/img/verdicts.py"
+    assert (DOCS / "img" / "verdicts.svg").read_text(encoding="utf-8") == drawn, (
+        "run: python docs/img/verdicts.py"
+    )

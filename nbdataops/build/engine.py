@@ -49,11 +49,14 @@ class BoundedManager(NotebookExecutionManager):  # type: ignore[misc]
         self._next_save = time.monotonic() + options.save_every_s
 
     def save(self, *, always: bool = False, **kwargs: Any) -> None:
-        target = self.options.output or (Path(self.output_path) if self.output_path else None)
+        target = self.options.output or self.output_path
         started = time.monotonic()
         if target is None or (not always and started < self._next_save):
             return
-        atomic_write(target, notebook_bytes(self.nb, self.options.redact))
+        if isinstance(target, str) and "://" in target:
+            super().save(**kwargs)  # a bucket or a server: papermill knows how to write there
+        else:
+            atomic_write(Path(target), notebook_bytes(self.nb, self.options.redact))
         ended = time.monotonic()
         self._next_save = ended + max(self.options.save_every_s, 10 * (ended - started))
         self.last_save_time = self.now()

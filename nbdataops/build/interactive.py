@@ -83,7 +83,7 @@ class Desk:
         assignment = make_assignment(
             node, world, inputs, self.reader.store, self.reader, deposit, mode="interactive", replicates=0
         )
-        return replace(assignment, inputs=tables), deposit
+        return replace(assignment, inputs=tables, messages=tables.messages), deposit
 
     def feed(self, feed: Feed, nodes: Mapping[str, Node]) -> tuple[Snapshot, str]:
         """What feeds a node, and in words where it comes from."""
@@ -152,6 +152,7 @@ class TablesOnDemand(Mapping[str, Snapshot]):
     def __init__(self, desk: Desk, nodes: Mapping[str, Node], node: Node) -> None:
         self._desk, self._nodes, self._node = desk, dict(nodes), node
         self._found: dict[str, Snapshot] = {}
+        self.messages: dict[str, str] = {}
 
     def __getitem__(self, table: str) -> Snapshot:
         if table not in self._found:
@@ -168,7 +169,7 @@ class TablesOnDemand(Mapping[str, Snapshot]):
                 raise KeyError(table)
             snapshot, origin = desk.feed(feed, self._nodes)
             self._found[table] = desk.reader.store.materialise(snapshot, None, cut)
-            print(f"{table}: {origin}, as of {cut}")
+            self.messages[table] = f"{table}: {origin}, as of {cut}"
         return self._found[table]
 
     def __iter__(self) -> Iterator[str]:

@@ -35,6 +35,7 @@ from nbdataops.build.nodes import Action, Feed, Node, NodeKind, State
 from nbdataops.build.plan import Cache, Plan, PlannedNode, resolve_inputs
 from nbdataops.build.reader import SnapshotReader
 from nbdataops.build.schedule import run_in_order
+from nbdataops.build.signing import sign
 from nbdataops.build.world import World
 from nbdataops.errors import (
     CancelledError,
@@ -325,6 +326,7 @@ class Runner:
             on_cell=lambda done, total: self.events.emit("cell", node=node.id, done=done, total=total),
         )
         self.executor.execute(job, self.cancel)
+        sign(notebook)
         self._still_same(stage.module_digests, world)
         output = collect(node, world, deposit, self.reader.store)
         shutil.rmtree(work, ignore_errors=True)

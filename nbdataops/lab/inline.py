@@ -33,6 +33,9 @@ class StaticPanel:
     def __init__(self, data: Mapping[str, Any]) -> None:
         self._data = data
 
+    def __repr__(self) -> str:
+        return panel_text(self._data)
+
     def _repr_mimebundle_(self, **asked: Any) -> dict[str, str]:
         return {"text/html": panel_html(self._data), "text/plain": panel_text(self._data)}
 

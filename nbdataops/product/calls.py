@@ -277,8 +277,12 @@ class _Finder(ast.NodeVisitor):
                 f"table {table!r} is written twice in this notebook",
                 "bind the frame in the branches, and write it once",
             )
-        by = call.names("by") if call.has("by") else ()
-        self.calls.writes.append(Write(table, key, event_time, call.cell, call.line, by))
+        if call.has("by"):
+            raise call.error(
+                "stage.write(by=...) is not supported in this version",
+                "leave it out: tables with an event time are kept by month",
+            )
+        self.calls.writes.append(Write(table, key, event_time, call.cell, call.line))
 
     def _estimate(self, call: CallArguments) -> None:
         call.accept("frame_or_fit", options=("family",))

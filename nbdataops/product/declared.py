@@ -110,14 +110,13 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """`stage.write(table, frame, key=..., event_time=..., by=...)`."""
+    """`stage.write(table, frame, key=..., event_time=...)`."""
 
     table: str
     key: tuple[str, ...]
     event_time: str | None
     cell: int
     line: int
-    by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ PATH = Path(__file__).with_name("dataproduct.schema.json")
 def json_schema() -> dict[str, Any]:
     """The schema (JSON Schema 2020-12) as it follows from the models."""
     schema = ProductSpec.model_json_schema()
+    metric = schema["$defs"]["MetricContract"]["properties"]
+    metric["settles_after"]["default"] = "0 days"  # pydantic shows the parsed default, people write text
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "dataproduct.yaml"}
 
 

@@ -60,8 +60,14 @@ def decide(
     required = [e for e in evidence if e.get("required")]
     if not required:
         reasons.append("no required evidence was measured")
+    agreements = [r for r in required if r["kind"] == "triangulation"]
+    enough = any(_passes(r) for r in agreements)
     for record in required:
-        if record["verdict"] not in ("pass", "warn"):
+        # one independent partner that agrees is what a label needs; a holdout that no origin can have yet is what
+        # "corroborated" means
+        weighed = record in agreements and enough
+        too_early = bool(record.get("skipped")) and policy.label != "validated"
+        if not _passes(record) and not weighed and not too_early:
             reasons.append(_missed(record))
     for stage in stages:
         if stage["state"] not in ("succeeded", "skipped"):
@@ -78,6 +84,10 @@ def decide(
                 f"the evidence is {(now - studied).days} days old; the policy allows {policy.evidence_max_age.days}"
             )
     return Decision(not reasons, tuple(dict.fromkeys(reasons)))
+
+
+def _passes(record: Mapping[str, Any]) -> bool:
+    return record["verdict"] in ("pass", "warn")
 
 
 def _missed(record: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from nbdataops.build.nodes import NodeKind
 from nbdataops.build.runner import Execution, NodeRun
+from nbdataops.build.signing import sign
 from nbdataops.build.world import World
 from nbdataops.report.html import write_report
 from nbdataops.report.notebooks import fill_validate, notebook_html
@@ -84,6 +85,7 @@ def _export(run: NodeRun, path: Path, study: Mapping[str, Any], world: World, fo
         atomic_write(
             path, (json.dumps(notebook, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "replace")
         )
+        sign(path)
     target = folder / "notebooks" / f"{path.stem}.html"
     title = f"{node.method}, {node.scope}"
     page = notebook_html(

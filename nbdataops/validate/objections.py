@@ -119,7 +119,7 @@ def _discrimination(r: Ruling) -> Iterable[Objection]:
                 5,
                 f"{r.name} ranks customers worse than the naive ranking: normalised Gini {figure(e)}.",
             )
-        elif e.verdict is Verdict.ERROR:
+        elif e.verdict in (Verdict.ERROR, Verdict.INCONCLUSIVE):
             yield Objection(e.verdict, 5, f"The ranking of {r.name} could not be evaluated: {e.why}.")
 
 
@@ -144,7 +144,7 @@ def _agreement(r: Ruling) -> Iterable[Objection]:
 
 def _reconciliation(r: Ruling) -> Iterable[Objection]:
     for e in r.required("reconciliation"):
-        if e.verdict in REFUSED:
+        if e.verdict not in (Verdict.PASS, Verdict.WARN):
             yield Objection(e.verdict, 6, f"{short(e.subject)}: {e.against} does not add up, {e.why}.")
 
 

@@ -247,18 +247,23 @@ def test_writes_and_evidence_carry_what_they_declare(tmp_path: Path) -> None:
         tmp_path,
         'KEY = ["customer_id", "date"]',
         'stage.write("purchases", day, key=KEY, event_time="date")',
-        'stage.write("rfm", frame=rfm, key="customer_id", by="country")',
+        'stage.write("rfm", frame=rfm, key="customer_id")',
         'stage.evidence("finance", ours=a, theirs=b, margin=m, required=True)\nstage.evidence("bad", bad=n, of=len(f))',
     )
 
     assert found.writes == (
         Write("purchases", ("customer_id", "date"), "date", cell=3, line=1),
-        Write("rfm", ("customer_id",), None, cell=4, line=1, by=("country",)),
+        Write("rfm", ("customer_id",), None, cell=4, line=1),
     )
     assert found.evidence == (
         Evidence("finance", True, cell=5, line=1),
         Evidence("bad", False, cell=5, line=2),
     )
+
+
+def test_partitions_are_refused_before_anything_runs(tmp_path: Path) -> None:
+    with pytest.raises(NotebookError, match="not supported in this version"):
+        stage_of(tmp_path, 'stage.write("rfm", frame=rfm, key="customer_id", by="country")')
 
 
 @pytest.mark.parametrize(
@@ -400,7 +405,9 @@ def test_arguments_have_the_names_that_the_stage_module_gives_them(tmp_path: Pat
     given = [
         f"{p.name}={literal.get(p.name, 'frame')}"
         for p in signature.parameters.values()
-        if p.kind is not p.VAR_KEYWORD and not (name == "evidence" and p.name in ("ours", "theirs"))
+        if p.kind is not p.VAR_KEYWORD
+        and p.name != "by"
+        and not (name == "evidence" and p.name in ("ours", "theirs"))
     ]
 
     assert stage_of(tmp_path, f"stage.{name}({', '.join(given)})")

@@ -113,3 +113,20 @@ def test_every_reason_is_given_not_only_the_first() -> None:
     )
 
     assert len(found) == 5
+
+
+def test_one_independent_method_that_agrees_is_enough() -> None:
+    agrees = record(kind="triangulation", code="E8", against="methods/b")
+    differs = record(kind="triangulation", code="E8", against="methods/c", verdict="fail")
+
+    assert reasons(study=study(record(), agrees, differs)) == ()
+    assert len(reasons(study=study(record(), differs, differs | {"against": "methods/d"}))) == 2
+
+
+def test_a_holdout_that_is_too_early_refuses_only_where_validated_is_required() -> None:
+    early = record(verdict="inconclusive", skipped=True)
+    agrees = record(kind="triangulation", code="E8", against="methods/b")
+    corroborated = study(early, agrees, label="corroborated")
+
+    assert reasons(Policy("corroborated"), study=corroborated) == ()
+    assert len(reasons(Policy("validated"), study=corroborated)) == 2

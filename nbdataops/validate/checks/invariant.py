@@ -22,7 +22,7 @@ class Invariant:
 
     - one row per entity: none missing, unknown or twice;
     - finite: value and components are finite;
-    - not negative: value and components;
+    - not negative: value (unless it is a margin) and components;
     - probability: what is called alive lies within 0 and 1;
     - interval: lower <= value <= upper, where the estimate has them;
     - additive: sums of refits over cohorts and deciles are their total;
@@ -37,10 +37,12 @@ class Invariant:
         n = len(frame)
         rows = max(n, len(inputs.entities)) if len(inputs.entities) else 0
         finite = np.isfinite(figures).all(axis=1) & ("value" in columns)
+        money = set(_of_money(inputs))
+        never_negative = figures[:, [k for k, c in enumerate(columns) if c not in money]]
         made = [
             _count(inputs, "one row per entity", "value", _rows_wrong(inputs), rows),
             _count(inputs, "finite", "value", int((~finite).sum()), n),
-            _count(inputs, "not negative", "value", int((figures < -TOLERANCE).any(axis=1).sum()), n),
+            _count(inputs, "not negative", "value", int((never_negative < -TOLERANCE).any(axis=1).sum()), n),
         ]
         for name in columns:
             if name in PROBABILITIES:
@@ -76,6 +78,11 @@ def _columns(inputs: CheckInputs, estimate: EstimateData) -> tuple[str, ...]:
     return tuple(c for c in inputs.components if c in estimate.frame.columns)
 
 
+def _of_money(inputs: CheckInputs) -> tuple[str, ...]:
+    """What may be below zero, and so may fall when the horizon grows: the value, when it is a margin."""
+    return ("value",) if inputs.metric.get("value") == "margin" else ()
+
+
 def _rows_wrong(inputs: CheckInputs) -> int:
     rows, people = inputs.subject.frame.index, inputs.entities
     return int(rows.duplicated().sum()) + len(people.difference(rows)) + len(rows.unique().difference(people))
@@ -100,7 +107,9 @@ def _grows(inputs: CheckInputs, longer: EstimateData) -> Measurement:
         # told as a violation of its own; here there is nothing to compare one by one
         return _count(inputs, "non-decreasing in the horizon", "value", 0, 0)
     columns = [
-        c for c in _columns(inputs, inputs.subject) if c in longer.frame.columns and c not in PROBABILITIES
+        c
+        for c in _columns(inputs, inputs.subject)
+        if c in longer.frame.columns and c not in (*PROBABILITIES, *_of_money(inputs))
     ]
     short = inputs.subject.frame[columns].reindex(inputs.entities).to_numpy(dtype=np.float64, na_value=np.nan)
     long = longer.frame[columns].reindex(inputs.entities).to_numpy(dtype=np.float64, na_value=np.nan)
