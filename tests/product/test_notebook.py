@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from nbdataops import stage as stage_module
+from nbdataops.errors import NotebookError
 from nbdataops.product.calls import _Finder
 from nbdataops.product.notebook import (
     Evidence,
