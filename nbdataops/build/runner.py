@@ -203,7 +203,12 @@ class Runner:
         """Run what the plan says, reuse what turned out equal; raises CancelledError when interrupted."""
         started = time.monotonic()
         self.events.emit(
-            "planned", nodes=len(plan.nodes), run=plan.count(Action.RUN), reuse=plan.count(Action.REUSE)
+            "planned",
+            stages=sum(n.node.kind is NodeKind.STAGE for n in plan.nodes),
+            checks=sum(n.node.kind is NodeKind.CHECK for n in plan.nodes),
+            run=plan.count(Action.RUN),
+            reuse=plan.count(Action.REUSE),
+            maybe=plan.count(Action.MAYBE),
         )
         self.journal.queue(
             self.run, [(n.node.id, n.node.stage, n.action.value, n.reasons) for n in plan.nodes]

@@ -19,8 +19,8 @@ class Tally:
     """What has happened so far, from the events of a run."""
 
     started: float = field(default_factory=time.monotonic)
-    total: int = 0
-    ended: int = 0
+    total: dict[str, int] = field(default_factory=lambda: {"stage": 0, "check": 0})
+    ended: dict[str, int] = field(default_factory=lambda: {"stage": 0, "check": 0})
     reused: int = 0
     failed: int = 0
     running: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -29,16 +29,27 @@ class Tally:
         node = event.get("node", "")
         match event["event"]:
             case "planned":
-                self.total = event["nodes"]
+                self.total = {"stage": event["stages"], "check": event["checks"]}
             case "node_started":
                 self.running[node] = (0, 0)
             case "cell":
                 self.running[node] = (event["done"], event["total"])
             case "node_ended":
                 self.running.pop(node, None)
-                self.ended += 1
+                self.ended[event["kind"]] += 1
                 self.reused += event["action"] == "reuse"
                 self.failed += event["error"] is not None
+
+    @property
+    def share(self) -> float:
+        """How much has ended, from 0 to 1."""
+        total = sum(self.total.values())
+        return sum(self.ended.values()) / total if total else 0.0
+
+    @property
+    def counts(self) -> str:
+        """Stages and checks that have ended, of all."""
+        return ", ".join(f"{self.ended[kind]}/{self.total[kind]} {kind}s" for kind in self.total)
 
     @property
     def elapsed(self) -> str:
@@ -73,7 +84,7 @@ def _plain() -> Callable[[dict[str, Any]], None]:
         tally.take(event)
         line = _line(event)
         if line is None and event["event"] == "node_ended" and time.monotonic() - last > PLAIN_EVERY_S:
-            line = f"{tally.ended}/{tally.total} nodes, {tally.elapsed} elapsed"
+            line = f"{tally.counts}, {tally.elapsed} elapsed"
         if line is not None:
             last = time.monotonic()
             click.echo(line, err=True)
@@ -89,7 +100,9 @@ def _line(event: dict[str, Any]) -> str | None:
         case "message":
             return str(event["text"])
         case "planned":
-            return f"plan: {event['nodes']} nodes, {event['run']} to run, {event['reuse']} to reuse"
+            maybe = f", {event['maybe']} maybe" if event["maybe"] else ""
+            nodes = f"{event['stages']} stages and {event['checks']} checks"
+            return f"plan: {nodes}; {event['run']} to run, {event['reuse']} to reuse{maybe}"
         case "node_ended" if event["error"] is not None:
             error = event["error"]
             where = error["where"]
@@ -113,9 +126,9 @@ def _live() -> Iterator[Callable[[dict[str, Any]], None]]:
     class Block:
         def __rich__(self) -> Text:
             width = 24
-            done = int(width * tally.ended / tally.total) if tally.total else 0
+            done = int(width * tally.share)
             bar = "━" * done + "╌" * (width - done)
-            text = Text.assemble((bar, "green"), f"  {tally.ended}/{tally.total} nodes")
+            text = Text.assemble((bar, "green"), f"  {tally.counts}")
             if tally.reused:
                 text.append(f"  {tally.reused} reused", "dim")
             if tally.failed:
