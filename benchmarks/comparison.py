@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import math
 import os
 import resource
 import time
@@ -20,7 +21,7 @@ class Duration:
     """Seconds by the clock, and of the processor: this process and the children that ended meanwhile."""
 
     wall_s: float
-    cpu_s: float
+    cpu_s: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Comparison:
 
     @property
     def cpu_ratio(self) -> float:
-        return median(d.cpu_s for d in self.ours) / max(median(d.cpu_s for d in self.other), 1e-6)
+        return median(d.cpu_s for d in self.ours) / max(1e-6, median(d.cpu_s for d in self.other))
 
 
 def compare(what: str, ours: Way, against: str, other: Way, rounds: int) -> Comparison:
@@ -63,7 +64,7 @@ def table(comparisons: Sequence[Comparison]) -> str:
                 f"{ours:,.2f}",
                 f"{other:,.2f}",
                 f"{c.wall_ratio:.3g}",
-                f"{c.cpu_ratio:.3g}",
+                "" if math.isnan(c.cpu_ratio) else f"{c.cpu_ratio:.3g}",
                 _in_words(c.wall_ratio),
             )
         )

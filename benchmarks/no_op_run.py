@@ -1,4 +1,4 @@
-"""Claim: finding out that nothing is to be done costs a bounded multiple of starting Python at all.
+"""Claim: with nothing to do no notebook is executed; what is left to do is shown as a multiple of starting Python.
 
 The blank product is built once with real kernels (this takes longer than the measurement). Then `nbdataops plan`
 reads the declaration, sources and notebooks and finds every node in its store; `nbdataops run` does the same, judges

@@ -14,7 +14,7 @@ from nbdataops.build.nodes import Action, NodeKind, State
 from nbdataops.build.plan import Plan
 from nbdataops.build.runner import Execution, NodeRun, Runner
 from nbdataops.build.world import World
-from nbdataops.errors import ExitCode, RefusedError, UsageError, did_you_mean
+from nbdataops.errors import ExitCode, RefusedError, StoreError, UsageError, did_you_mean
 from nbdataops.product.spec import ProductSpec
 from nbdataops.release.gate import LABELS, Decision, Policy, decide
 from nbdataops.release.manifest import Manifest, make_manifest
@@ -23,6 +23,7 @@ from nbdataops.validate.assemble import study_of
 from nbdataops.validate.study import Study
 
 if TYPE_CHECKING:
+    from nbdataops.report.run_report import Written
     from nbdataops.workspace import Product
 
 
@@ -63,6 +64,7 @@ class RunReport:
     report_json: Path
     notebooks: Mapping[str, Path]
     required_label: str
+    may_leak: tuple[str, ...] = ()
     strict: bool = False
 
     @property
@@ -79,7 +81,7 @@ class RunReport:
             "as_of": self.as_of.isoformat(),
             "seconds": round(self.execution.seconds, 3),
             "stages": [n.to_dict() for n in self.execution.nodes],
-            "study": self.study.to_dict(),
+            "study": self.study.to_dict() | {"may_leak": list(self.may_leak)},
             "candidate": {"digest": self.candidate.digest, **self.decision.to_dict()},
             "report": _relative(self.report, self.root),
             "report_json": _relative(self.report_json, self.root),
@@ -140,15 +142,22 @@ def finish_run(product: Product, runner: Runner, world: World, execution: Execut
 
     spec = world.spec
     study = study_of(world, execution)
-    candidate = make_manifest(world, execution)
+    candidate = make_manifest(world, execution, product.store.root)
     decision = _decide(spec, world, execution, study, stale=())
-    runner.events.emit("message", text="writing the report")
-    written = write_run_report(
-        world, execution, study, {"digest": candidate.digest, **decision.to_dict()}, product.store,
-        product.store.reports / execution.run, version=__version__,
-    )  # fmt: skip
-    now = datetime.now(UTC)
-    Registry(product.journal.ledger).remember(candidate, decision, execution.run, now)
+    registry = Registry(product.journal.ledger)
+    written = _written_before(product, execution, registry.latest(), candidate, decision)
+    if written is None:
+        runner.events.emit("message", text="writing the report")
+        written = write_run_report(
+            world,
+            execution,
+            study,
+            {"digest": candidate.digest, **decision.to_dict()},
+            product.store,
+            product.store.reports / execution.run,
+            version=__version__,
+        )
+    registry.remember(candidate, decision, execution.run, datetime.now(UTC))
     report = RunReport(
         product=spec.product,
         root=spec.root,
@@ -161,12 +170,34 @@ def finish_run(product: Product, runner: Runner, world: World, execution: Execut
         report_json=written.json,
         notebooks=written.notebooks,
         required_label=spec.release.require.label,
+        may_leak=world.may_leak,
     )
     runner.summarise(
         {"label": study.label, "candidate": candidate.digest, "decision": decision.to_dict()["decision"],
          "report": _relative(written.html, spec.root), "as_of": world.as_of.isoformat()}
     )  # fmt: skip
     return report
+
+
+def _written_before(
+    product: Product,
+    execution: Execution,
+    last: Mapping[str, Any] | None,
+    candidate: Manifest,
+    decision: Decision,
+) -> Written | None:
+    """The report of the last candidate, when nothing was executed and it still says the same."""
+    from nbdataops.report.run_report import Written
+
+    if last is None or any(n.action is Action.RUN for n in execution.nodes):
+        return None
+    if last["digest"] != candidate.digest or last["decision"] != decision.to_dict():
+        return None
+    reports = sorted(product.store.reports.glob("*/report.html"))
+    if not reports or not reports[-1].with_suffix(".json").is_file():
+        return None
+    notebooks = {n.node.id: product.store.root / n.notebook for n in execution.nodes if n.notebook}
+    return Written(reports[-1], reports[-1].with_suffix(".json"), notebooks)
 
 
 def report_built(product: Product, plan: Plan, folder: Path | None) -> Reported:
@@ -180,7 +211,7 @@ def report_built(product: Product, plan: Plan, folder: Path | None) -> Reported:
         )
     execution = reused(plan, product.journal)
     study = study_of(plan.world, execution)
-    candidate = make_manifest(plan.world, execution)
+    candidate = make_manifest(plan.world, execution, product.store.root)
     decision = _decide(plan.world.spec, plan.world, execution, study, stale=())
     target = folder or product.store.reports / execution.run
     shown = {"digest": candidate.digest, **decision.to_dict()}
@@ -196,21 +227,21 @@ def release_candidate(product: Product, plan: Plan, now: datetime) -> Released:
     known = registry.latest()
     if known is None:
         raise RefusedError("there is no candidate: nothing was run yet", todo="run: nbdataops run")
-    stale = stale_nodes(plan)
     candidate = Manifest.from_dict(known["manifest"])
+    stale = stale_nodes(plan)
     if stale:
-        world = plan.world
-        decision = decide(_policy(world.spec), study=None, stages=[], contracts=[], stale=stale)
-        reasons = (*(f"the evidence is stale: {why}" for why in stale[:5]),)
-        return Released(candidate.digest, Decision(False, reasons or decision.reasons), None)
+        reasons = tuple(f"the evidence is stale: {why}" for why in stale)
+        return Released(candidate.digest, Decision(False, reasons), None)
     execution = reused(plan, product.journal)
     study = study_of(plan.world, execution)
-    fresh = make_manifest(plan.world, execution)
-    created = datetime.fromisoformat(known["created"])
+    try:
+        fresh = make_manifest(plan.world, execution, product.store.root)
+    except StoreError as error:
+        return Released(candidate.digest, Decision(False, (f"what it pins is damaged: {error.what}",)), None)
     changed = (
         () if fresh.digest == candidate.digest else ("the candidate was made of other content; run again",)
     )
-    decision = _decide(plan.world.spec, plan.world, execution, study, stale=changed, studied=created, now=now)
+    decision = _decide(plan.world.spec, plan.world, execution, study, stale=changed, now=now)
     number = registry.release(candidate, decision, now) if decision.accepted else None
     return Released(candidate.digest, decision, number)
 
@@ -261,7 +292,6 @@ def _decide(
     study: Study,
     *,
     stale: tuple[str, ...],
-    studied: datetime | None = None,
     now: datetime | None = None,
 ) -> Decision:
     now = now or datetime.now(UTC)
@@ -272,8 +302,16 @@ def _decide(
         stages=stages,
         contracts=contracts_of(world),
         stale=stale,
-        studied=studied or now,
+        studied=_studied(world, execution, now),
         now=now,
+    )
+
+
+def _studied(world: World, execution: Execution, now: datetime) -> datetime:
+    """When the oldest measurement was made: judging again does not make evidence younger."""
+    made = {r.key: datetime.fromisoformat(r.created) for r in world.results}
+    return min(
+        (made.get(n.key or "", now) for n in execution.nodes if n.node.kind is NodeKind.CHECK), default=now
     )
 
 

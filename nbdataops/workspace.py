@@ -185,7 +185,7 @@ class Product:
         with Runner(
             self.store,
             self.journal,
-            self.executor,
+            lambda: self.executor,
             product=self.spec.product,
             jobs=options.jobs,
             listeners=listeners,

@@ -80,6 +80,10 @@ def check_deposit(deposit: DepositRecord, stage: NotebookStage) -> None:
         raise OutputError(f"the notebook wrote {', '.join(extra)}, which it does not declare", where=where)
     if stage.role == "method" and deposit.estimate is None:
         raise OutputError("the notebook ended without reaching stage.estimate", where=where)
+    if (deposit.estimate is not None) > (stage.role == "method"):
+        raise OutputError("the notebook published an estimate, which it does not declare", where=where)
+    if (deposit.outcome is not None) > stage.outcome:
+        raise OutputError("the notebook published an outcome, which it does not declare", where=where)
     if stage.outcome and deposit.outcome is None:
         raise OutputError("the notebook ended without reaching stage.outcome", where=where)
     named = {r.table for r in stage.reads} | {c.table for c in stage.labelled}

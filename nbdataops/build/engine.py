@@ -171,6 +171,9 @@ class BoundedEngine(NBClientEngine):  # type: ignore[misc]
             stdout_file=stdout_file,
             stderr_file=stderr_file,
             coalesce_streams=True,
+            # What a stage published lies in its deposit by now. Asking politely costs its interpreter's teardown, and
+            # now and then the seconds until jupyter_client gives up waiting.
+            shutdown_kernel="immediate",
             iopub_timeout=60,
             resources={"metadata": {"path": options.cwd}} if options.cwd else {},
             **kwargs,

@@ -61,6 +61,7 @@ class _Expansion:
 
     def stage(self, goal: StageGoal) -> Node:
         stage = self.graph.stages[goal.stage]
+        assert not (stage.outcome and stage.writes), "product refuses it: readers would see past their cut"
         published = stage.role in ("method", "outcome")
         horizon = goal.horizon if published or self.uses_horizon(goal.stage) else None
         until = self.spec.metric.until(goal.as_of, horizon) if stage.outcome and horizon is not None else None
@@ -189,6 +190,9 @@ class _Expansion:
         return self.feed("population", population.table, as_of, horizon, tuple(columns))
 
     def settings(self, stage: NotebookStage) -> tuple[tuple[str, Any], ...]:
+        return (("time_zone", self.spec.metric.time_zone), *self._published(stage))
+
+    def _published(self, stage: NotebookStage) -> tuple[tuple[str, Any], ...]:
         if stage.role == "method":
             validation = self.spec.validation
             replicates = validation.replicates if validation and stage.is_fit else 0

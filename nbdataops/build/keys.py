@@ -92,8 +92,8 @@ def key_parts(
         for partition, column, version in reader.handed(value, columns[feed], feed.until):
             by_column.setdefault(column, []).append((partition, version))
         versions += [(f"{label}.{column}", digest(parts)) for column, parts in by_column.items()]
-        if not by_column:
-            versions.append((label, "empty"))
+        order = value.declared(columns[feed])
+        versions.append((f"{label} (columns in order)", digest([c for c in value.schema if c[0] in order])))
     scope = {"as_of": node.scope.as_of, "horizon": node.scope.horizon, "until": node.scope.until}
     seen = stage.uses if stage else frozenset()
     if node.check is not None:
@@ -107,7 +107,7 @@ def key_parts(
         scope=tuple((k, str(v)) for k, v in scope.items() if k in seen),
         inputs=tuple(sorted(versions)),
         modules=tuple(stage.module_digests) if stage else (),
-        environment=environment if stage else "",
+        environment=environment,
         settings=tuple((k, digest(v)) for k, v in node.settings),
     )
 

@@ -26,6 +26,11 @@ class Action(StrEnum):
     MAYBE = "maybe"
     SKIP = "skip"
 
+    @property
+    def shown(self) -> str:
+        """In JSON: a node without history executes nothing, as one that is reused; its state says `skipped`."""
+        return Action.REUSE.value if self is Action.SKIP else self.value
+
 
 class State(StrEnum):
     """What became of a node. The ledger holds the only truth about it."""

@@ -35,7 +35,8 @@ class PlannedNode:
             "kind": self.node.kind.value,
             "as_of": self.node.scope.as_of.isoformat(),
             "horizon": self.node.scope.horizon,
-            "action": self.action.value,
+            "action": self.action.shown,
+            "state": "skipped" if self.action is Action.SKIP else "queued",
             "reasons": list(self.reasons),
             "seconds": self.seconds,
         }

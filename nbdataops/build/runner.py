@@ -13,7 +13,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -74,7 +74,7 @@ class NodeRun:
             "kind": self.node.kind.value,
             "as_of": self.node.scope.as_of.isoformat(),
             "horizon": self.node.scope.horizon,
-            "action": Action.RUN.value if self.action is Action.MAYBE else self.action.value,
+            "action": Action.RUN.value if self.action is Action.MAYBE else self.action.shown,
             "state": self.state.value,
             "seconds": round(self.seconds, 3),
             "reasons": list(self.reasons),
@@ -112,13 +112,16 @@ class Execution:
 
 
 class Runner:
-    """Owns one run from lease to end. Use as a context manager: it cleans up whatever happens."""
+    """Owns one run from lease to end. Use as a context manager: it cleans up whatever happens.
+
+    `executor` gives what executes notebooks, and is asked only when one must be: papermill takes a second to import.
+    """
 
     def __init__(
         self,
         store: Store,
         journal: Journal,
-        executor: Executor,
+        executor: Callable[[], Executor],
         *,
         product: str,
         jobs: int | None = None,
@@ -330,7 +333,7 @@ class Runner:
             ),
             on_cell=lambda done, total: self.events.emit("cell", node=node.id, done=done, total=total),
         )
-        self.executor.execute(job, self.cancel)
+        self.executor().execute(job, self.cancel)
         sign(notebook)
         self._still_same(stage.module_digests, world)
         output = collect(node, world, deposit, self.reader.store)

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -67,10 +68,25 @@ class World:
 
 def declare(spec: ProductSpec) -> Declared:
     """Read every notebook and fit the graph; raises the declaration errors of `product`."""
-    stages, ignored = find_notebooks(spec.root, store=Store.of(spec.root, spec.store).root)
-    notebooks = {stage.name: stage.path.read_bytes() for stage in stages}
+    folder = Store.of(spec.root, spec.store).root
+    while True:
+        before = _notebooks(spec.root)
+        stages, ignored = find_notebooks(spec.root, store=folder)
+        notebooks = {stage.name: stage.path.read_bytes() for stage in stages}
+        # What was analysed must be what is executed: a notebook saved in between is read again.
+        if all(before.get(stage.path) == notebooks[stage.name] for stage in stages):
+            break
     shown = tuple((str(path), reason) for path, reason in ignored)
     return Declared(spec, build_graph(spec, stages), shown, MappingProxyType(notebooks))
+
+
+def _notebooks(root: Path) -> dict[Path, bytes]:
+    visible = (
+        p
+        for p in root.rglob("*.ipynb")
+        if not any(part.startswith(".") for part in p.relative_to(root).parts)
+    )
+    return {path: path.read_bytes() for path in visible if path.is_file()}
 
 
 def observe(

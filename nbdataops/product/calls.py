@@ -25,7 +25,7 @@ from nbdataops.product.declared import (
 from nbdataops.product.faults import Spot
 from nbdataops.product.parsed_cells import ParsedCell, magic_call
 from nbdataops.product.sql_text import read_sql
-from nbdataops.product.stage_names import StageNames, check_not_rebound
+from nbdataops.product.stage_names import StageNames, check_not_rebound, check_path
 
 _OTHER_LANGUAGES = frozenset(
     [
@@ -74,9 +74,18 @@ def find_calls(cells: Sequence[ParsedCell], names: StageNames, constants: Consta
     """All calls of the stage API. NotebookError, with cell and line, for any other use of `stage`."""
     for cell in cells:
         check_not_rebound(cell, names, Spot(file, cell.number))
+        check_path(cell, Spot(file, cell.number))
     calls = StageCalls()
     for cell in cells:
         _Finder(names, constants, calls, Spot(file, cell.number)).visit(cell.tree)
+    if calls.outcome and calls.writes:
+        write = calls.writes[0]
+        raise Spot(file, write.cell).error(
+            f"this notebook publishes an outcome and writes the table {write.table!r}: whoever reads that table would "
+            "see what happened after its as_of",
+            "write the table in a notebook of its own",
+            line=write.line,
+        )
     calls.fixed |= constants.parameters_used
     return calls
 

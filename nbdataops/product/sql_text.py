@@ -60,6 +60,12 @@ def read_sql(text: str, spot: Spot, node: ast.AST) -> SqlText:
                 "name the table alone",
                 node=node,
             )
+        elif kind == "volatile":
+            raise spot.error(
+                f"the query calls {name}(), which gives another answer every time",
+                "use $as_of for dates; draw random numbers in Python from a seed that is a parameter",
+                node=node,
+            )
         elif name not in _TABLE_FUNCTIONS:
             raise spot.error(
                 f"the query calls {name}(), which reads outside of the product's tables",
@@ -85,6 +91,14 @@ def _around(text: str, position: Any) -> str:
         if text.strip()
         else "write a query"
     )
+
+
+VOLATILE = frozenset({
+    "random", "setseed", "uuid", "gen_random_uuid", "uuidv4", "uuidv7", "now", "today", "current_date", "current_time",
+    "current_timestamp", "get_current_timestamp", "get_current_time", "transaction_timestamp", "localtime",
+    "localtimestamp", "current_localtime", "current_localtimestamp", "nextval", "getenv",
+})  # fmt: skip
+"""Functions whose answer is another one every time: a result must follow from what was handed over."""
 
 
 def _walk(node: Any, known: frozenset[str]) -> Iterator[tuple[str, str]]:
@@ -114,6 +128,8 @@ def _walk(node: Any, known: frozenset[str]) -> Iterator[tuple[str, str]]:
     elif kind == "TABLE_FUNCTION":
         function = node.get("function")
         yield "function", str(function.get("function_name", "")) if isinstance(function, dict) else ""
+    elif str(node.get("function_name", "")).lower() in VOLATILE:
+        yield "volatile", str(node["function_name"])
     elif kind == "VALUE_PARAMETER":
         yield "value", str(node.get("identifier", ""))
     elif kind == "SHOW_REF" and str(node.get("table_name") or ""):

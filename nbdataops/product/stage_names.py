@@ -30,12 +30,57 @@ class StageNames:
         )
 
 
+_FOR_NOTEBOOKS = frozenset({"stage", "ltv", "errors", "__version__"})
+"""What a notebook may import of nbdataops; the rest sees more than the scope of a node."""
+
+
+def _check_import(node: ast.Import | ast.ImportFrom, spot: Spot) -> None:
+    if isinstance(node, ast.Import):
+        rooms = [a.name.split(".")[1] for a in node.names if a.name.startswith("nbdataops.")]
+    elif node.level or not (node.module or "").startswith("nbdataops"):
+        return
+    elif node.module == "nbdataops":
+        rooms = [a.name for a in node.names if a.name != "*"]
+    else:
+        parts = (node.module or "").split(".")
+        rooms = [parts[1]] if parts[0] == "nbdataops" else []
+    for room in rooms:
+        if room not in _FOR_NOTEBOOKS:
+            raise spot.error(
+                f"imports nbdataops.{room}, which sees more than this notebook's scope",
+                "notebooks use `from nbdataops import stage` and `nbdataops.ltv`",
+                node=node,
+            )
+
+
+def check_path(cell: ParsedCell, spot: Spot) -> None:
+    """NotebookError for code that changes `sys.path`: what it imports then could not be told."""
+    for node in ast.walk(cell.tree):
+        match node:
+            case ast.Attribute(value=ast.Name(id="sys"), attr="path"):
+                raise spot.error(
+                    "uses sys.path: which modules it imports cannot be told",
+                    "modules are found from the product's folder: `from lib.features import ...`",
+                    node=node,
+                )
+            case ast.ImportFrom(module="sys", names=names) if any(a.name == "path" for a in names):
+                raise spot.error(
+                    "imports sys.path: which modules it imports cannot be told",
+                    "modules are found from the product's folder: `from lib.features import ...`",
+                    node=node,
+                )
+            case _:
+                continue
+
+
 def stage_names(cells: Sequence[ParsedCell], file: str) -> StageNames:
     """Follow the imports of `nbdataops.stage`. NotebookError when single functions of it are imported."""
     stage: set[str] = set()
     package: set[str] = set()
     for cell in cells:
         for node in ast.walk(cell.tree):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                _check_import(node, Spot(file, cell.number))
             if isinstance(node, ast.Import):
                 for alias in node.names:
                     if alias.name == "nbdataops.stage" and alias.asname:

@@ -52,6 +52,8 @@ def decide(
     if study is None:
         return Decision(False, ("there is no study: nothing was measured",))
     label = str(study.get("label", ""))
+    if (study.get("number") or {}).get("value") is None:
+        reasons.append("there is no number: the primary method has no estimate")
     if label not in LABELS:
         reasons.append(f"the study's label {label!r} is not known")
     elif LABELS.index(label) < LABELS.index(policy.label):
@@ -66,7 +68,8 @@ def decide(
         # one independent partner that agrees is what a label needs; a holdout that no origin can have yet is what
         # "corroborated" means
         weighed = record in agreements and enough
-        too_early = bool(record.get("skipped")) and policy.label != "validated"
+        past = record["kind"] in ("holdout", "calibration", "discrimination")
+        too_early = past and bool(record.get("skipped")) and label == "corroborated"
         if not _passes(record) and not weighed and not too_early:
             reasons.append(_missed(record))
     for stage in stages:

@@ -10,11 +10,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from nbdataops.build.nodes import NodeKind, State
 from nbdataops.build.runner import Execution, NodeRun
 from nbdataops.build.world import World, fingerprint
+from nbdataops.store.snapshots import contents
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,12 @@ def canonical(value: Any) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
-def make_manifest(world: World, execution: Execution) -> Manifest:
-    """Pin a run: sources, tables, estimates, notebooks, parameters, environment, contracts, measurements."""
+def make_manifest(world: World, execution: Execution, root: Path) -> Manifest:
+    """Pin a run: sources, tables, estimates, notebooks, parameters, environment, contracts, measurements.
+
+    `root` is the store's folder: every pinned column is read from there, and StoreError raised for one that is not
+    what was written.
+    """
     spec = world.spec
     stages = [n for n in execution.nodes if n.node.kind is NodeKind.STAGE]
     checks = [n for n in execution.nodes if n.node.kind is NodeKind.CHECK]
@@ -57,7 +63,7 @@ def make_manifest(world: World, execution: Execution) -> Manifest:
         "primary": spec.metric.primary,
         "sources": {
             name: {
-                "columns": _pins(state.snapshot),
+                "columns": contents(root, state.snapshot),
                 "contract": state.contract.contract_digest if state.contract else None,
             }
             for name, state in sorted(world.sources.items())
@@ -69,7 +75,7 @@ def make_manifest(world: World, execution: Execution) -> Manifest:
             for name, digest in sorted(stage.module_digests)
         },
         "environment": {"digest": world.environment, "packages": dict(world.packages)},
-        "nodes": {n.node.id: _node(n) for n in stages},
+        "nodes": {n.node.id: _node(n, root) for n in stages},
         "measurements": {n.node.id: _facts(n) for n in checks},
     }
     receipts = {
@@ -81,22 +87,15 @@ def make_manifest(world: World, execution: Execution) -> Manifest:
     return Manifest(content, receipts)
 
 
-def _node(run: NodeRun) -> dict[str, Any]:
+def _node(run: NodeRun, root: Path) -> dict[str, Any]:
     pinned: dict[str, Any] = {
         "state": run.state.value,
         "parameters": {k: str(v) for k, v in run.node.parameters},
         "key": run.key,
     }
     if run.output is not None:
-        pinned["tables"] = {name: _pins(s) for name, s in (*run.output.tables, *run.output.roles)}
+        pinned["tables"] = {name: contents(root, s) for name, s in (*run.output.tables, *run.output.roles)}
     return pinned
-
-
-def _pins(snapshot: Any) -> dict[str, dict[str, str]]:
-    return {
-        partition.name: {column.name: column.sha256 for column in partition.columns}
-        for partition in snapshot.partitions
-    }
 
 
 def _facts(run: NodeRun) -> str:

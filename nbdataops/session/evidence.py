@@ -18,6 +18,9 @@ from nbdataops.session.current import Session
 if TYPE_CHECKING:
     import pandas as pd
 
+MAY_BE_PERSONS = 100
+"""Elements beyond which an index that has no name is taken for one of persons."""
+
 MARGIN = 0.02
 
 
@@ -113,9 +116,12 @@ def evidence(
     else:
         result = _series(name, ours, theirs, MARGIN if margin is None else float(margin), required)
     stored = result.to_dict()
-    by_entity = session.contract.entity in (_index_name(ours), _index_name(theirs))
-    if stored["worst"] is not None and by_entity:  # the screen may name a person, the record may not
-        stored["worst"] |= {"label": f"one {session.contract.noun}", "ours": None, "theirs": None}
+    names = (_index_name(ours), _index_name(theirs))
+    named = session.contract.entity in names
+    if stored["worst"] is not None and (named or (None in names and result.n > MAY_BE_PERSONS)):
+        # the screen may name a person, the record may not; a long index without a name may hold persons
+        noun = session.contract.noun if named else "element of an index without a name"
+        stored["worst"] |= {"label": f"one {noun}", "ours": None, "theirs": None}
     others = tuple(one for one in record.evidence if one["name"] != name)
     session.deposit.update(replace(record, evidence=(*others, stored)))
     return result

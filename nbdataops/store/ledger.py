@@ -18,10 +18,13 @@ from typing import Any
 from sqlalchemy import URL, Connection, MetaData, create_engine, event, exc
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
-from nbdataops.errors import Place, StoreError
+from nbdataops.errors import Place, StoreError, UsageError
 from nbdataops.store.arrow_files import disk_error, sync_folder
 
 FORMAT = 1
+IN_KERNEL = "NBDATAOPS_ASSIGNMENT"
+"""Set in the environment of a stage's kernel, and of what that starts."""
+
 BUSY_TIMEOUT_S = 30.0
 _NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "afs", "fuse.glusterfs"})
 _CREATE = (
@@ -37,6 +40,11 @@ class Ledger:
     def __init__(self, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
         """Opens the file, or creates it if there is none. StoreError when it cannot be trusted."""
         self.path = Path(path)
+        if os.environ.get(IN_KERNEL):
+            raise UsageError(
+                "the kernel of a stage cannot open the ledger",
+                todo="a notebook reads by stage.read and stage.sql; what a run knows is outside of its scope",
+            )
         refuse_network_file_system(self.path)
         if not self.path.exists():
             _create(self.path)

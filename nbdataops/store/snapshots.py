@@ -28,14 +28,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 
-from nbdataops.errors import StoreError
+from nbdataops.errors import Place, StoreError
 from nbdataops.store.arrow_files import digest_matches, index, read_columns, sha256_of_name, write_columns
 from nbdataops.store.calendar import as_day, as_days, event_days
 from nbdataops.store.handed_over import by_month, checked
 from nbdataops.store.snapshot_record import ColumnVersion, Partition, Snapshot
-from nbdataops.store.versions import canonical, column_version
+from nbdataops.store.versions import canonical, column_sha256, column_version
 
-__all__ = ["ColumnVersion", "Partition", "Snapshot", "SnapshotStore", "load", "verify"]
+__all__ = ["ColumnVersion", "Partition", "Snapshot", "SnapshotStore", "contents", "load", "verify"]
 
 
 class SnapshotStore:
@@ -205,6 +205,27 @@ def load(root: Path, snapshot: Snapshot, columns: Sequence[str] | None = None) -
     """A whole snapshot over mapped memory, as inside a kernel: declared columns and the key, in the table's order."""
     names = snapshot.declared(columns)
     return _stack([_load_partition(Path(root), p, names) for p in snapshot.partitions], snapshot, names)
+
+
+def contents(root: Path, snapshot: Snapshot) -> dict[str, dict[str, str]]:
+    """`{partition: {column: SHA-256 of its content}}`, read from the files and held against the recorded versions.
+
+    Equal for equal content, whichever files hold it. StoreError names a file whose content is not what was written.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for partition in snapshot.partitions:
+        names = [c.name for c in partition.columns]
+        table = _load_partition(Path(root), partition, names)
+        for column, values in zip(partition.columns, table.columns, strict=True):
+            if column_version(values) != column.version:
+                raise StoreError(
+                    f"a file of the store is damaged: column {column.name!r} is not what was written",
+                    where=Place(file=str(Path(root) / column.file)),
+                    todo="delete it and run again: what is missing is computed anew; or restore it from a backup",
+                    code="damaged-file",
+                )
+            found.setdefault(partition.name, {})[column.name] = column_sha256(values)
+    return found
 
 
 def verify(root: Path, snapshot: Snapshot) -> tuple[str, ...]:

@@ -12,6 +12,8 @@ row order, so a version says which rows, in which order. It says nothing of the 
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -76,7 +78,16 @@ def column_version(column: pa.ChunkedArray) -> str:
     >>> column_version(pa.chunked_array([[1, 2], [3]])) == column_version(pa.chunked_array([[1], [2, 3]]))
     True
     """
-    nulls, lengths, values = xxhash.xxh3_128(), xxhash.xxh3_128(), xxhash.xxh3_128()
+    return _digest(column, xxhash.xxh3_128)
+
+
+def column_sha256(column: pa.ChunkedArray) -> str:
+    """SHA-256 of the same content: what a release pins. It says nothing of the file that holds the column."""
+    return _digest(column, hashlib.sha256)
+
+
+def _digest(column: pa.ChunkedArray, new: Callable[..., Any]) -> str:
+    nulls, lengths, values = new(), new(), new()
     missing = column.null_count
     for chunk in column.chunks:
         # Every part is a plain stream of bytes over the whole column, so where a chunk ends cannot be seen.
@@ -91,7 +102,9 @@ def column_version(column: pa.ChunkedArray) -> str:
         else:
             values.update(_bytes(chunk))
     head = f"{column.type}|{len(column)}|{missing}|".encode()
-    return xxhash.xxh3_128(head + nulls.digest() + lengths.digest() + values.digest()).hexdigest()
+    whole = new()
+    whole.update(head + nulls.digest() + lengths.digest() + values.digest())
+    return str(whole.hexdigest())
 
 
 def _texts(chunk: pa.Array) -> tuple[npt.NDArray[np.int64], memoryview]:

@@ -20,6 +20,7 @@ from nbdataops.build.assign import describe
 from nbdataops.build.nodes import CheckGoal, Goal, Need, NodeScope, StageGoal
 from nbdataops.build.world import World
 from nbdataops.errors import UsageError, did_you_mean
+from nbdataops.product.metric import MetricContract
 from nbdataops.product.notebook import Literal, NotebookStage, ParameterRef
 from nbdataops.product.parameters import resolve
 from nbdataops.validate import measuring
@@ -180,7 +181,7 @@ def check_goal(
     validation = world.spec.validation
     settings: dict[str, Any] = {
         "kind": kind,
-        "metric": describe(world.spec.metric),
+        "metric": measured_metric(world.spec.metric),
         "as_of": scope.as_of.isoformat(),
         "until": scope.until.isoformat() if scope.until else None,
         "horizon": horizon,
@@ -219,6 +220,13 @@ def _described(world: World, method: Method, as_of: date) -> dict[str, Any]:
     }
 
 
+def measured_metric(metric: MetricContract) -> dict[str, Any]:
+    """What a check needs of the contract: names and descriptions change no figure, so they are not in its key."""
+    described = describe(metric)
+    wanted = {k: described[k] for k in ("entity", "value", "population")}
+    return wanted | {"components": dict.fromkeys(metric.components, "")}
+
+
 def _label_windows(world: World, method: Method, as_of: date) -> list[list[str]]:
     """The outcome windows (from, to] that a method learnt from at `as_of`, for judging independence."""
     spec, stage = world.spec, world.graph.stages[method.stage]
@@ -248,7 +256,7 @@ def _own_evidence(world: World, stage: NotebookStage, name: str) -> CheckGoal:
     goal = StageGoal(name, world.as_of, metric.horizon)
     settings = {
         "kind": "reconciliation",
-        "metric": describe(metric),
+        "metric": measured_metric(metric),
         "as_of": world.as_of.isoformat(),
         "until": None,
         "horizon": None,

@@ -64,6 +64,8 @@ def _by_entity(table: pa.Table | None, entity: str) -> pd.DataFrame:
 
 def code() -> list[ModuleType]:
     """The modules whose code decides what is measured: part of the key of every check node."""
+    import sys
+
     import nbdataops.session.levels
     import nbdataops.session.weights
     from nbdataops.validate import agreement, inputs, levels, measurement, ranking, resample
@@ -79,6 +81,6 @@ def code() -> list[ModuleType]:
     )
 
     return [
-        nbdataops.session.levels, nbdataops.session.weights, agreement, inputs, levels, measurement, ranking, resample, calibration,
+        sys.modules[__name__], nbdataops.session.levels, nbdataops.session.weights, agreement, inputs, levels, measurement, ranking, resample, calibration,
         discrimination, holdout, invariant, number, reconciliation, recording, triangulation,
     ]  # fmt: skip

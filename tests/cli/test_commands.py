@@ -56,7 +56,7 @@ def test_init_copies_a_product_that_plans_and_refuses_a_folder_that_is_not_empty
     plan = nbdataops("plan", "--json", cwd=tmp_path / "mine" / "methods")
     assert plan.returncode == 0
     shown = json.loads(plan.stdout)
-    assert {s["action"] for s in shown["stages"]} == {"run", "skip"}
+    assert {s["action"] for s in shown["stages"]} == {"run", "reuse"}
     assert all({"stage", "action", "reasons", "seconds"} <= set(s) for s in shown["stages"])
 
 
@@ -149,8 +149,8 @@ def test_run_json_is_one_documented_object_and_the_second_run_executes_nothing(b
     assert set(one) == {
         "run", "product", "as_of", "seconds", "stages", "study", "candidate", "report", "report_json", "notebooks",
     }  # fmt: skip
-    assert {s["action"] for s in one["stages"]} == {"run", "skip"}
-    assert {s["action"] for s in two["stages"]} == {"reuse", "skip"}
+    assert {s["action"] for s in one["stages"]} == {"run", "reuse"}
+    assert {s["action"] for s in two["stages"]} == {"reuse"}
     assert {"kind", "subject", "against", "verdict", "estimate", "lower", "upper"} <= set(
         one["study"]["evidence"][0]
     )

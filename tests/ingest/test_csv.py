@@ -43,7 +43,7 @@ def test_cells_are_read_as_they_are_written(
 ) -> None:
     for packed in (False, True):
         raw = data.encode()
-        table = read(tmp_path / "x.csv", gzip.compress(raw) if packed else raw)
+        table = read(tmp_path / "x.csv", gzip.compress(raw, mtime=0) if packed else raw)
         assert table.column_names == ["a", "b"]
         assert [tuple(row.values()) for row in table.to_pylist()] == rows
 
@@ -79,7 +79,7 @@ def test_a_bad_file_is_named_with_the_line_to_look_at(
     assert caught.value.todo
 
 
-@pytest.mark.parametrize("data", [b"", b"\n\n", b"\xef\xbb\xbf", gzip.compress(b"")])
+@pytest.mark.parametrize("data", [b"", b"\n\n", b"\xef\xbb\xbf", gzip.compress(b"", mtime=0)])
 def test_an_empty_file_is_said_to_be_empty(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(SourceError, match="is empty"):
         read(tmp_path / "x.csv", data)

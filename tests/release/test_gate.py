@@ -21,7 +21,7 @@ def record(**changes: Any) -> dict[str, Any]:
 
 
 def study(*records: dict[str, Any], label: str = "validated") -> dict[str, Any]:
-    return {"label": label, "reasons": [], "evidence": list(records) or [record()]}
+    return {"label": label, "reasons": [], "number": {"value": 1.0}, "evidence": list(records) or [record()]}
 
 
 STAGE = {"node": "methods/a@2026-01-01+13", "state": "succeeded"}
@@ -129,4 +129,17 @@ def test_a_holdout_that_is_too_early_refuses_only_where_validated_is_required() 
     corroborated = study(early, agrees, label="corroborated")
 
     assert reasons(Policy("corroborated"), study=corroborated) == ()
-    assert len(reasons(Policy("validated"), study=corroborated)) == 2
+    assert len(reasons(Policy("validated"), study=corroborated)) == 1
+
+
+@pytest.mark.parametrize("kind", ["invariant", "triangulation", "reconciliation", "holdout"])
+def test_skipped_evidence_refuses_where_the_label_does_not_say_that_it_may_be_missing(kind: str) -> None:
+    skipped = record(kind=kind, verdict="inconclusive", skipped=True)
+
+    assert len(reasons(Policy("unverified"), study=study(record(), skipped, label="unverified"))) == 1
+
+
+def test_no_number_refuses() -> None:
+    assert reasons(study=study() | {"number": None}) == (
+        "there is no number: the primary method has no estimate",
+    )

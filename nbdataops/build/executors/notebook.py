@@ -112,6 +112,8 @@ class _Watch:
         from papermill.exceptions import PapermillExecutionError
 
         job = self.job
+        for secret in job.redact:
+            log = log.replace(secret, "[secret]")
         place = Place(file=f"{job.stage}.ipynb")
         if self.cancel.event.is_set():
             return CancelledError("cancelled while it ran", where=place)
