@@ -90,7 +90,7 @@ def _product(root: Path) -> Iterator[Finding]:
 
     def store() -> str:
         runs = len(product.journal.runs(1))
-        return f"{product.store.root}, ledger readable, {'has' if runs else 'no'} runs yet"
+        return f"{product.store.root}, ledger readable, {'runs are recorded' if runs else 'no runs yet'}"
 
     yield _try("notebooks", notebooks, ExitCode.USAGE)
     yield _try("store", store, ExitCode.INFRASTRUCTURE)

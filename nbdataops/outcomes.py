@@ -133,7 +133,11 @@ def status_of(journal: Journal, run: str | None, limit: int) -> Status:
     if run is not None and run not in {r["id"] for r in runs}:
         raise UsageError(f"no run {run}", todo=did_you_mean(run, [r["id"] for r in runs]))
     shown = run or (runs[0]["id"] if runs else None)
-    return Status(tuple(runs[:limit]), tuple(journal.nodes(shown)) if shown else ())
+    nodes = journal.nodes(shown) if shown else []
+    lost = any(r["id"] == shown and r["state"] == State.LOST.value for r in runs)
+    if lost:
+        nodes = [n if State(n["state"]).ended else n | {"state": State.LOST.value} for n in nodes]
+    return Status(tuple(runs[:limit]), tuple(nodes))
 
 
 def finish_run(product: Product, runner: Runner, world: World, execution: Execution) -> RunReport:

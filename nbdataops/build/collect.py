@@ -64,6 +64,9 @@ def _roles(
         yield "outcome", snapshots.write("outcome", read_file(folder, deposit.outcome.file), key=(entity,))
 
 
+_EARLY = "every path through the notebook must reach it; a cell that calls sys.exit() ends the notebook without an error"
+
+
 def check_deposit(deposit: DepositRecord, stage: NotebookStage) -> None:
     """A run may read less than declared (a branch), never more, and must write all of it."""
     declared = {w.table for w in stage.writes}
@@ -79,13 +82,13 @@ def check_deposit(deposit: DepositRecord, stage: NotebookStage) -> None:
     if extra:
         raise OutputError(f"the notebook wrote {', '.join(extra)}, which it does not declare", where=where)
     if stage.role == "method" and deposit.estimate is None:
-        raise OutputError("the notebook ended without reaching stage.estimate", where=where)
+        raise OutputError("the notebook ended without reaching stage.estimate", where=where, todo=_EARLY)
     if (deposit.estimate is not None) > (stage.role == "method"):
         raise OutputError("the notebook published an estimate, which it does not declare", where=where)
     if (deposit.outcome is not None) > stage.outcome:
         raise OutputError("the notebook published an outcome, which it does not declare", where=where)
     if stage.outcome and deposit.outcome is None:
-        raise OutputError("the notebook ended without reaching stage.outcome", where=where)
+        raise OutputError("the notebook ended without reaching stage.outcome", where=where, todo=_EARLY)
     named = {r.table for r in stage.reads} | {c.table for c in stage.labelled}
     named |= {t for q in stage.sqls for t in q.tables}
     undeclared = sorted({r.table for r in deposit.reads} - named)

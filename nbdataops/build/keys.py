@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from nbdataops.build.nodes import Feed, Node
+from nbdataops.errors import GraphError, Place, did_you_mean
 from nbdataops.product.notebook import NotebookStage
 from nbdataops.store.snapshots import Snapshot
 
@@ -88,6 +89,7 @@ def key_parts(
         if not isinstance(value, Snapshot):
             versions.append((label, digest(value)))
             continue
+        _check_columns(node, feed, columns[feed], value)
         by_column: dict[str, list[tuple[str, str]]] = {}
         for partition, column, version in reader.handed(value, columns[feed], feed.until):
             by_column.setdefault(column, []).append((partition, version))
@@ -110,6 +112,18 @@ def key_parts(
         environment=environment,
         settings=tuple((k, digest(v)) for k, v in node.settings),
     )
+
+
+def _check_columns(node: Node, feed: Feed, columns: tuple[str, ...] | None, table: Snapshot) -> None:
+    for column in columns or ():
+        if column not in table.column_names:
+            population = feed.role == "population"
+            raise GraphError(
+                f"{'metric.population' if population else node.stage} names the column {column!r}, which the table "
+                f"{table.table!r} does not have",
+                where=Place(file="dataproduct.yaml" if population else f"{node.stage}.ipynb"),
+                todo=did_you_mean(column, table.column_names),
+            )
 
 
 def handed_columns(

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from nbdataops.build.journal import Output
 from nbdataops.build.keys import Versions
-from nbdataops.store.snapshots import Snapshot, SnapshotStore
+from nbdataops.store.snapshots import Snapshot, SnapshotStore, whole
 
 
 class Reader(Versions, Protocol):
@@ -34,11 +34,5 @@ class SnapshotReader:
         return snapshot.arrow_schema()
 
     def present(self, output: Output) -> bool:
-        """Whether every file of an output is still there."""
-        files = {
-            column.file
-            for _, snapshot in (*output.tables, *output.roles)
-            for partition in snapshot.partitions
-            for column in partition.columns
-        }
-        return all((self.store.root / file).is_file() for file in files)
+        """Whether every file of an output is still there, and whole."""
+        return all(whole(self.store.root, snapshot) for _, snapshot in (*output.tables, *output.roles))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -24,7 +24,7 @@ from nbdataops.product.notebook import find_notebooks
 from nbdataops.product.parameters import check_overrides
 from nbdataops.product.spec import ProductSpec
 from nbdataops.store.locations import Store
-from nbdataops.store.snapshots import SnapshotStore
+from nbdataops.store.snapshots import SnapshotStore, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +107,8 @@ def observe(
     for name, source in spec.sources.items():
         remembered = journal.source(name)
         previous = SourceState.from_dict(remembered) if remembered else None
+        if previous is not None and not whole(store.root, previous.snapshot):
+            previous = None  # what was stored of it is gone or cut short: read the files again
         state = ingest(
             source,
             snapshots,
@@ -120,17 +122,14 @@ def observe(
         if previous is None or state.snapshot.digest != previous.snapshot.digest:
             report(f"ingested {name}: {state.snapshot.rows:,} rows")
         sources[name] = state
-    with_time = [s for s in sources.values() if not s.may_leak]
-    firsts = [s.first for s in with_time if s.first is not None]
-    ends = [s.complete_to for s in with_time if s.complete_to is not None]
-    first, complete_to = min(firsts, default=None), min(ends, default=None)
+    resolved, first, complete_to = _resolve(as_of or spec.as_of, spec, sources, now().date())
     graph = declared.graph
     imports = sorted({name for stage in graph.stages.values() for name in stage.imports})
     key, packages = environment(imports)
     return World(
         declared=declared,
         sources=MappingProxyType(sources),
-        as_of=_resolve(as_of or spec.as_of, spec, complete_to),
+        as_of=resolved,
         first=first,
         complete_to=complete_to,
         environment=key,
@@ -141,20 +140,37 @@ def observe(
     )
 
 
-def _resolve(as_of: date | str, spec: ProductSpec, complete_to: date | None) -> date:
+def _resolve(
+    as_of: date | str, spec: ProductSpec, sources: Mapping[str, SourceState], today: date
+) -> tuple[date, date | None, date | None]:
+    """(as_of, first day with events, last complete day)."""
+    timed = {name: s for name, s in sources.items() if not s.may_leak}
+    first = min((s.first for s in timed.values() if s.first is not None), default=None)
+    complete_to = min((s.complete_to for s in timed.values() if s.complete_to is not None), default=None)
     if isinstance(as_of, date):
         if complete_to is not None and as_of > complete_to:
             raise SourceError(
                 f"as_of is {as_of}, but the sources are complete only to {complete_to}",
                 todo=f"use --as-of {complete_to} or wait for the next delivery",
             )
-        return as_of
+        if first is not None and as_of < first:
+            raise SourceError(
+                f"as_of is {as_of}, but the data begin on {first}", todo=f"use a date from {first} on"
+            )
+        return as_of, first, complete_to
     if complete_to is None:
         raise SpecError(
             "as_of is 'latest', but no source has an event time to tell the latest day by",
             todo="declare event_time for a source, or give as_of a date",
         )
-    return complete_to
+    if complete_to > today + timedelta(days=1):  # a day for time zones that are ahead of this machine's
+        name = min(timed, key=lambda n: timed[n].complete_to or date.max)
+        raise SourceError(
+            f"source {name!r} has an event on {complete_to}, which is after today ({today})",
+            where=spec.place("sources", name),
+            todo="mend that row, or declare how far the source is complete: complete_to",
+        )
+    return complete_to, first, complete_to
 
 
 def fingerprint(data: bytes | Any) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import sys
 from typing import Any
 
@@ -89,9 +90,13 @@ def main() -> None:
             wants_json,
         )
         sys.exit(int(ExitCode.INTERRUPTED))
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(int(ExitCode.OK))
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            sys.stderr.close()
+            sys.exit(int(ExitCode.OK))
+        click.echo(f"error: {error.strerror or error}: what this command says cannot be written", err=True)
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - the interpreter flushes it at its end
+        sys.exit(int(ExitCode.INFRASTRUCTURE))
     sys.exit(int(code) if isinstance(code, int) else int(ExitCode.OK))
 
 

@@ -68,7 +68,7 @@ def plan_summary(plan: Plan, *, show_all: bool) -> None:
             click.echo(click.style(f"         {reason}", dim=True))
     low, high = plan.cost
     click.echo(", ".join(f"{counts.get(a, 0)} {a}" for a in ACTIONS))
-    if counts.get("run") or counts.get("maybe"):
+    if high:
         click.echo(f"work by history: {low:.0f} s at least, {high:.0f} s at most, over all cores")
     for file, reason in plan.world.declared.ignored:
         click.echo(click.style(f"  not a stage: {file} ({reason})", dim=True))

@@ -50,7 +50,7 @@ def find_files(
             hint = (
                 did_you_mean(path.name, siblings)
                 if siblings
-                else f"folder {path.parent.name!r} does not exist"
+                else f"folder {path.parent.name!r} {'is empty' if path.parent.is_dir() else 'does not exist'}"
             )
             raise _missing(source, declared, f"there is no file {declared!r}", hint)
     kinds = {kind or format_of(p) for p in found}

@@ -115,4 +115,5 @@ def _missed(record: Mapping[str, Any]) -> str:
 
 
 def _percent(log_ratio: float) -> str:
-    return f"{100 * math.expm1(log_ratio):+.2g}"
+    percent = 100 * math.expm1(log_ratio)
+    return f"{percent:+.0f}" if abs(percent) >= 10 else f"{percent:+.2g}"

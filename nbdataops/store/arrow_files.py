@@ -117,7 +117,7 @@ def write_columns(
                 writer.write_table(batch)
             name = f"{sink.sha256}-{sink.size}.arrow"
             final = folder / name
-            if _intact(final):
+            if intact(final):
                 return StoredColumn(name, sink.sha256)
             publish(handle, path, final)
             return StoredColumn(name, sink.sha256)
@@ -135,7 +135,7 @@ def index(folder: Path, known: Mapping[str, Mapping[str, str]]) -> dict[str, dic
     except OSError as error:
         raise disk_error(error, folder, "read the store") from error
     for name in names:
-        if not _intact(folder / name):
+        if not intact(folder / name):
             continue
         if name in known:
             found[name] = dict(known[name])
@@ -183,7 +183,8 @@ def digest_matches(path: Path, sha256: str) -> bool:
         return False
 
 
-def _intact(path: Path) -> bool:
+def intact(path: Path) -> bool:
+    """Whether a stored file is there with the size that its name says."""
     match = _NAME.fullmatch(path.name)
     if match is None:
         return False

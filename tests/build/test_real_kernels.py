@@ -163,6 +163,21 @@ def test_printed_megabytes_are_capped_with_a_notice(blank: Path) -> None:
     assert "further output is not kept" in text
 
 
+def test_one_long_printed_line_costs_nothing_and_progress_bars_end_as_one_line(blank: Path) -> None:
+    limits(blank, cell_timeout_s=20, stage_timeout_s=60)
+    view(
+        blank,
+        "print('x' * 2_000_000)",
+        "for n in range(3):\n    print(n, end='\\r', flush=True)\nprint('done')",
+    )
+
+    node = build(blank)
+
+    assert node.state is State.SUCCEEDED
+    texts = ["".join(o["text"]) for c in executed(blank, node)["cells"] for o in c.get("outputs", [])]
+    assert texts == ["x" * 2_000_000 + "\n", "done\n"]
+
+
 def test_a_failed_stage_publishes_nothing_and_what_does_not_need_it_is_finished(blank: Path) -> None:
     Notebook(blank / "methods" / "rate.ipynb").append("raise RuntimeError('after the estimate')")
 

@@ -12,7 +12,15 @@ import pytest
 from nbdataops.build.executors import StageJob
 from nbdataops.build.executors.fake import FakeKernel
 from nbdataops.build.nodes import Action, State
-from nbdataops.errors import ExitCode, NbdataopsError, RefusedError, SpecError, StageError, StoreError
+from nbdataops.errors import (
+    ExitCode,
+    GraphError,
+    NbdataopsError,
+    RefusedError,
+    SpecError,
+    StageError,
+    StoreError,
+)
 from nbdataops.workspace import Product, open_product
 from tests.conftest import Notebook
 
@@ -248,3 +256,92 @@ def test_a_damaged_ledger_is_refused_and_left_alone(blank: Path, opened: Open) -
         opened().run()
 
     assert path.read_bytes()[:19] == b"this is no database"
+
+
+def replaced(blank: Path, old: str, new: str) -> None:
+    spec = blank / "dataproduct.yaml"
+    assert old in spec.read_text()
+    spec.write_text(spec.read_text().replace(old, new))
+
+
+def test_a_product_that_tests_nothing_is_unverified_however_its_methods_agree(
+    blank: Path, opened: Open
+) -> None:
+    text = (blank / "dataproduct.yaml").read_text()
+    before, _, rest = text.partition("validation:")
+    (blank / "dataproduct.yaml").write_text(before + "release:" + rest.partition("release:")[2])
+    other = Notebook(blank / "methods" / "average.ipynb")
+    other.path.write_text((blank / "methods" / "rate.ipynb").read_text())
+    other.replace('family="naive"', 'family="other"')
+
+    study = opened().run().study
+
+    assert study.label.value == "unverified"
+    assert not any("would suffice" in reason for reason in study.reasons)
+
+
+def test_a_history_shorter_than_the_horizon_is_said_with_the_date_that_would_suffice(
+    blank: Path, opened: Open
+) -> None:
+    replaced(blank, "  horizon: 13", "  horizon: 104")
+    replaced(blank, "  horizons: [13]\n", "")
+
+    study = opened().run().study
+
+    holdouts = [e for e in study.evidence if e.kind == "holdout" and e.subject == "methods/rate"]
+    assert {e.verdict.value for e in holdouts} == {"inconclusive"}
+    assert any("2027-01-04 would suffice" in e.why for e in holdouts)
+
+
+def test_a_column_that_the_population_lacks_is_a_broken_declaration(blank: Path, opened: Open) -> None:
+    opened().run()
+    replaced(blank, "cohort: cohort", "cohort: cohrt")
+
+    with pytest.raises(GraphError) as refused:
+        opened().plan()
+
+    assert refused.value.exit_code is ExitCode.USAGE
+    assert "did you mean 'cohort'?" in refused.value.todo
+
+
+def test_an_event_after_today_does_not_move_latest(blank: Path, opened: Open) -> None:
+    change_orders(blank, lambda text: text + "2062-01-02,c001,10\n")
+
+    with pytest.raises(RefusedError) as refused:
+        opened().run()
+
+    assert "2062-01-02, which is after today" in refused.value.what
+    assert "complete_to" in refused.value.todo
+
+
+def test_an_as_of_before_the_data_is_refused(opened: Open) -> None:
+    from datetime import date
+
+    from nbdataops.workspace import Options
+
+    with pytest.raises(RefusedError, match="the data begin on 2025-01-06"):
+        opened().run(Options(as_of=date(2020, 1, 1)))
+
+
+def test_truncated_files_are_made_again(blank: Path, opened: Open) -> None:
+    before = opened().run()
+    for path in (blank / ".nbdataops" / "snapshots").rglob("*.arrow"):
+        path.write_bytes(path.read_bytes()[:60])
+
+    after = opened().run()
+
+    assert after.exit_code is ExitCode.OK
+    assert after.candidate.digest == before.candidate.digest
+
+
+def test_bytes_that_flipped_are_found_before_anything_is_released(blank: Path, opened: Open) -> None:
+    opened().run()
+    for path in (blank / ".nbdataops" / "snapshots").rglob("*.arrow"):
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 0xFF
+        path.write_bytes(bytes(data))
+
+    released = opened().release()
+
+    assert released.exit_code is ExitCode.REFUSED
+    assert any("damaged" in reason for reason in released.decision.reasons)

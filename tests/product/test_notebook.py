@@ -462,3 +462,20 @@ def test_what_is_no_stage_is_named_with_its_reason(tmp_path: Path) -> None:
         "notes.ipynb": "does not call stage",
         "other": "is a product of its own",
     }
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("from nbdataops import open_product", "sees more than this notebook's scope"),
+        ("from nbdataops.store.snapshots import load", "sees more than this notebook's scope"),
+        ("import nbdataops.session.read", "sees more than this notebook's scope"),
+        ("import sys\nsys.path.insert(0, 'lib')\nstage.read('a')", "cannot be told"),
+        ('stage.sql("select now() as x from a")', "another answer every time"),
+        ('stage.sql("select random() as x from a")', "another answer every time"),
+        ('stage.outcome(frame)\nstage.write("later", frame, key="k")', "after its as_of"),
+    ],
+)
+def test_what_would_escape_the_scope_is_refused(tmp_path: Path, code: str, told: str) -> None:
+    with pytest.raises(NotebookError, match=told):
+        stage_of(tmp_path, code)
