@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
-from itertools import pairwise
+from itertools import combinations, pairwise
 from types import ModuleType
 from typing import Any
 
@@ -117,9 +117,9 @@ def _checks_now(world: World) -> Iterator[CheckGoal]:
     for method in methods:
         yield check_goal(world, "number", method, scope)
         yield check_goal(world, "invariant", method, scope)
-    for first, one in enumerate(methods):
-        for other in methods[first + 1 :]:
-            yield check_goal(world, "triangulation", one, scope, other=other)
+    # pairs by name: another primary is another judgement, and measures nothing anew
+    for one, other in combinations(sorted(methods, key=lambda m: m.name), 2):
+        yield check_goal(world, "triangulation", one, scope, other=other)
     for name, stage in world.graph.stages.items():
         if stage.evidence:
             yield _own_evidence(world, stage, name)
