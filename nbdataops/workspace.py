@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from nbdataops.build.plan import Plan
     from nbdataops.build.runner import Runner
     from nbdataops.build.world import World
-    from nbdataops.outcomes import BuildReport, Released, Reported, RunReport, Status
     from nbdataops.product.spec import ProductSpec
     from nbdataops.store.locations import Store
+    from nbdataops.verbs import BuildReport, Released, Reported, RunReport, Status
 
 Listener = Callable[[dict[str, Any]], None]
 
@@ -112,15 +112,15 @@ class Product:
         return self._plan(self.world(options), study_goals, options)
 
     def status(self, run: str | None = None, limit: int = 5) -> Status:
-        from nbdataops.outcomes import status_of
+        from nbdataops.verbs import status_of
 
         return status_of(self.journal, run, limit)
 
     # ------------------------------------------------------------------ do
     def run(self, options: Options = Options(), *, listener: Listener | None = None) -> RunReport:
         """The main job: build, validate, judge, report, candidate."""
-        from nbdataops.outcomes import finish_run
         from nbdataops.validate.goals import study_goals
+        from nbdataops.verbs import finish_run
 
         with self._runner(options, listener) as runner:
             world = self.world(options, lambda text: runner.events.emit("message", text=text))
@@ -131,8 +131,8 @@ class Product:
         self, stages: Sequence[str] = (), options: Options = Options(), *, listener: Listener | None = None
     ) -> BuildReport:
         """Execute stages (all when none is named) at one as_of; no backtests, no study."""
-        from nbdataops.outcomes import BuildReport
         from nbdataops.validate.goals import product_goals, stage_goals
+        from nbdataops.verbs import BuildReport
 
         def goals(world: World) -> Any:
             if stages:
@@ -152,14 +152,14 @@ class Product:
 
     def report(self, folder: Path | None = None) -> Reported:
         """Judge what is built under today's margins and write the report; executes nothing."""
-        from nbdataops.outcomes import report_built
+        from nbdataops.verbs import report_built
 
         plan = self.plan()
         return report_built(self, plan, folder)
 
     def release(self) -> Released:
         """Accept the last candidate as a release, or refuse it with every reason."""
-        from nbdataops.outcomes import release_candidate
+        from nbdataops.verbs import release_candidate
 
         return release_candidate(self, self.plan(), datetime.now(UTC))
 

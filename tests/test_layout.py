@@ -22,7 +22,7 @@ FLOORS = [
         "report",
         "stage",
         "workspace",
-        "outcomes",
+        "verbs",
         "doctor",
         "reference_products",
         "__main__",

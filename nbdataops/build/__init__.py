@@ -1,1 +1,1 @@
-""""""
+"""Build: what is observed, planned and executed. `world` and `plan` think, `runner` acts."""

@@ -18,8 +18,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from nbdataops.build.assign import make_assignment
 from nbdataops.build.expand import expand
 from nbdataops.build.journal import Journal, Result
@@ -29,6 +27,7 @@ from nbdataops.build.world import World, observe
 from nbdataops.errors import StageError, UsageError
 from nbdataops.product.spec import load_spec
 from nbdataops.session.assignment import Assignment
+from nbdataops.session.deposit import read_deposit, read_file
 from nbdataops.store.ledger import Ledger
 from nbdataops.store.locations import Store
 from nbdataops.store.snapshots import Snapshot
@@ -110,17 +109,13 @@ class Desk:
     def own(self, table: str, writer: Node) -> Snapshot | None:
         """The table as this person last wrote it at this scope, in an interactive kernel."""
         folder = self.mine / writer.id.replace("/", "--")
-        record = folder / "deposit.json"
-        if not record.is_file():
-            return None
-        written = json.loads(record.read_text()).get("tables", {}).get(table)
+        written = read_deposit(folder).tables.get(table)
         if written is None:
             return None
-        with pa.OSFile(str(folder / written["file"])) as source:
-            data = pa.ipc.open_file(source).read_all()
+        data = read_file(folder, written.file)
         zone = self.world.spec.metric.time_zone
         return self.reader.store.write(
-            table, data, key=written["key"], event_time=written.get("event_time"), time_zone=zone
+            table, data, key=written.key, event_time=written.event_time, time_zone=zone
         )
 
     def build(self, node: Node) -> None:

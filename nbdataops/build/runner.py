@@ -14,9 +14,8 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from nbdataops.build.assign import (
@@ -28,6 +27,7 @@ from nbdataops.build.assign import (
 )
 from nbdataops.build.collect import collect
 from nbdataops.build.events import Events, Listener
+from nbdataops.build.execution import Execution, NodeRun
 from nbdataops.build.executors import Cancel, Executor, Limits, StageJob
 from nbdataops.build.journal import Journal, Output, Result
 from nbdataops.build.keys import KeyParts, key_parts
@@ -51,64 +51,6 @@ from nbdataops.session.secrets import resolve_secret
 from nbdataops.store.locations import Store
 
 HEARTBEAT_S = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class NodeRun:
-    """What became of one node in one run. `notebook` is relative to the store's folder."""
-
-    node: Node
-    action: Action
-    state: State
-    seconds: float
-    reasons: tuple[str, ...]
-    key: str | None = None
-    output: Output | None = None
-    error: NbdataopsError | None = None
-    notebook: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        shown: dict[str, Any] = {
-            "stage": self.node.stage,
-            "node": self.node.id,
-            "kind": self.node.kind.value,
-            "as_of": self.node.scope.as_of.isoformat(),
-            "horizon": self.node.scope.horizon,
-            "action": Action.RUN.value if self.action is Action.MAYBE else self.action.shown,
-            "state": self.state.value,
-            "seconds": round(self.seconds, 3),
-            "reasons": list(self.reasons),
-        }
-        if self.error is not None:
-            shown["error"] = self.error.to_dict()
-        return shown
-
-
-@dataclass(frozen=True, slots=True)
-class Execution:
-    """All nodes of a plan after the run, in the plan's order."""
-
-    run: str
-    nodes: tuple[NodeRun, ...]
-    seconds: float
-
-    @property
-    def failures(self) -> tuple[NodeRun, ...]:
-        return tuple(n for n in self.nodes if n.error is not None)
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """The user's code failed: 1. What it stands on failed: 5. All well: 0."""
-        codes = {n.error.exit_code for n in self.nodes if n.error is not None}
-        for code in (
-            ExitCode.INTERRUPTED,
-            ExitCode.TERMINATED,
-            ExitCode.INFRASTRUCTURE,
-            ExitCode.STAGE_FAILED,
-        ):
-            if code in codes:
-                return code
-        return min(codes, default=ExitCode.OK)
 
 
 class Runner:
@@ -418,8 +360,3 @@ class Runner:
             seconds=round(run.seconds, 3),
             error=run.error.to_dict() if run.error else None,
         )
-
-
-def notebook_path(store: Store, run: NodeRun) -> Path | None:
-    """The executed notebook of a node, from this run or the one whose result is reused."""
-    return store.root / run.notebook if run.notebook else None

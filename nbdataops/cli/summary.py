@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from nbdataops.build.execution import Execution
     from nbdataops.build.plan import Plan
-    from nbdataops.build.runner import Execution
-    from nbdataops.outcomes import BuildReport, Released, RunReport, Status
+    from nbdataops.verbs import BuildReport, Released, RunReport, Status
 
 MARKS = {
     "pass": ("✓", "green"),

@@ -1,1 +1,1 @@
-""""""
+"""Lab: the panel in the notebook."""

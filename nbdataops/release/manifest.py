@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nbdataops.build.execution import Execution, NodeRun
 from nbdataops.build.nodes import NodeKind, State
-from nbdataops.build.runner import Execution, NodeRun
 from nbdataops.build.world import World, fingerprint
 from nbdataops.store.snapshots import contents
 

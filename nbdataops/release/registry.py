@@ -66,11 +66,6 @@ class Registry:
             done = db.execute(_release.insert().values(**_values(manifest, decision, now)))
             return int(done.inserted_primary_key[0])  # type: ignore[index]
 
-    def releases(self) -> list[dict[str, Any]]:
-        with self.ledger.begin() as db:
-            rows = db.execute(sa.select(_release).order_by(_release.c.number.desc())).mappings().all()
-        return [_shown(row) for row in rows]
-
 
 def _values(manifest: Manifest, decision: Decision, now: datetime) -> dict[str, Any]:
     return {

@@ -1,1 +1,1 @@
-""""""
+"""Report: what a run found, as one page and as JSON."""

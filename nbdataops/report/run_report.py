@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nbdataops.build.execution import Execution, NodeRun
 from nbdataops.build.nodes import NodeKind
-from nbdataops.build.runner import Execution, NodeRun
 from nbdataops.build.signing import sign
 from nbdataops.build.world import World
 from nbdataops.report.html import write_report

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from nbdataops.build.execution import Execution, NodeRun
 from nbdataops.build.nodes import NodeKind, State
-from nbdataops.build.runner import Execution, NodeRun
 from nbdataops.build.world import World
 from nbdataops.validate.goals import methods_of, origins
 from nbdataops.validate.measurement import Measurement, absent

@@ -15,8 +15,8 @@ from typing import Any
 import psutil
 import pytest
 
+from nbdataops.build.execution import NodeRun
 from nbdataops.build.nodes import State
-from nbdataops.build.runner import NodeRun
 from nbdataops.errors import ExitCode, LeaseError
 from nbdataops.workspace import open_product
 from tests.conftest import Notebook

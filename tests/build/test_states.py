@@ -95,12 +95,12 @@ def test_a_variant_is_a_method_of_the_same_family_with_other_parameters(blank: P
     [
         ("frame = estimate.iloc[:-1]", "missing"),
         ("frame = estimate.iloc[[0, *range(len(estimate))]]", "more than"),
-        ("frame = estimate.assign(customer_id='nobody')", ""),
+        ("frame = estimate.assign(customer_id='nobody')", "customer_id"),
         ("frame = estimate.assign(value=float('nan'))", "NaN"),
         ("frame = estimate.assign(value=float('inf'))", "infin"),
         ("frame = estimate.assign(value=-1.0)", "negative"),
         ("frame = estimate.rename(columns={'value': 'valeu'})", "value"),
-        ("frame = estimate.assign(value='$3')", ""),
+        ("frame = estimate.assign(value='$3')", "value"),
     ],
 )
 def test_a_bad_estimate_fails_its_stage_with_the_cell_and_publishes_nothing(

@@ -81,11 +81,11 @@ def test_evidence_is_stale_once_anything_changed_after_the_run(opened: Open, bla
 def test_an_accepted_candidate_becomes_a_release_and_keeps_its_number(
     opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nbdataops import outcomes
+    from nbdataops import verbs
     from nbdataops.release.gate import Decision
 
     opened().run()
-    monkeypatch.setattr(outcomes, "decide", lambda *args, **kwargs: Decision(True, ()))
+    monkeypatch.setattr(verbs, "decide", lambda *args, **kwargs: Decision(True, ()))
 
     one, two = opened().release(), opened().release()
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbdataops import __version__
+from nbdataops.build.execution import Execution, NodeRun
 from nbdataops.build.journal import Journal
 from nbdataops.build.nodes import Action, NodeKind, State
 from nbdataops.build.plan import Plan
-from nbdataops.build.runner import Execution, NodeRun, Runner
+from nbdataops.build.runner import Runner
 from nbdataops.build.world import World
 from nbdataops.errors import ExitCode, RefusedError, StoreError, UsageError, did_you_mean
 from nbdataops.product.spec import ProductSpec
