@@ -7,15 +7,15 @@
 1.226
 """
 
-from nbdataops.ltv.bg_nbd import BGNBD
-from nbdataops.ltv.cells import Cells, rfm_cells
-from nbdataops.ltv.cohort_ages import CohortAges, cohort_ages
-from nbdataops.ltv.cohort_decay import CohortDecay, Decay
+from nbdataops.ltv.attrition.bg_nbd import BGNBD
+from nbdataops.ltv.attrition.pareto_nbd import ParetoNBD
 from nbdataops.ltv.columns import LtvInputError
-from nbdataops.ltv.gamma_gamma import GammaGamma
-from nbdataops.ltv.likelihood_fit import FitResult, NotConvergedError
-from nbdataops.ltv.pareto_nbd import ParetoNBD
-from nbdataops.ltv.rfm import rfm_summary
+from nbdataops.ltv.empirical.cohort_decay import CohortDecay, Decay
+from nbdataops.ltv.fit.cells import Cells, rfm_cells
+from nbdataops.ltv.fit.likelihood_fit import FitResult, NotConvergedError
+from nbdataops.ltv.spend.gamma_gamma import GammaGamma
+from nbdataops.ltv.summary.cohort_ages import CohortAges, cohort_ages
+from nbdataops.ltv.summary.rfm import rfm_summary
 
 __all__ = [
     "BGNBD",

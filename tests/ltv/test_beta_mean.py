@@ -6,7 +6,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 
-from nbdataops.ltv.beta_mean import mean_purchases_until_leaving
+from nbdataops.ltv.attrition.beta_mean import mean_purchases_until_leaving
 
 CASES = [
     # shape, c, a, b

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from nbdataops.ltv import GammaGamma, LtvInputError
-from nbdataops.ltv.gamma_gamma import _log_likelihood, _sums
+from nbdataops.ltv.spend.gamma_gamma import _log_likelihood, _sums
 
 
 def estimates(model: GammaGamma) -> np.ndarray:

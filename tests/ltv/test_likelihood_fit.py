@@ -8,7 +8,7 @@ import pytest
 
 from nbdataops.errors import StageError
 from nbdataops.ltv import BGNBD, GammaGamma, NotConvergedError, ParetoNBD
-from nbdataops.ltv.likelihood_fit import CONVERGED, maximise
+from nbdataops.ltv.fit.likelihood_fit import CONVERGED, maximise
 
 from .shops import equal_leaving_shop, pareto_shop
 

@@ -6,7 +6,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 
-from nbdataops.ltv.pareto_tail import log_relative_tail
+from nbdataops.ltv.attrition.pareto_tail import log_relative_tail
 
 SHAPES = {
     "alike": (0.55, 10.6, 0.61, 11.7),

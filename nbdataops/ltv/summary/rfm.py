@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from nbdataops.ltv.columns import FloatArray, IntArray
-from nbdataops.ltv.purchase_days import PurchaseDays, TimeUnit, ZeroRule, days_per, purchase_days
+from nbdataops.ltv.summary.purchase_days import PurchaseDays, TimeUnit, ZeroRule, days_per, purchase_days
 
 
 def rfm_summary(

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.sparse import csr_array
 
 from nbdataops.ltv.columns import FloatArray, weights
-from nbdataops.ltv.purchase_days import TimeUnit, ZeroRule, days_per, purchase_days
+from nbdataops.ltv.summary.purchase_days import TimeUnit, ZeroRule, days_per, purchase_days
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Published results as data: what a right implementation must reproduce, how closely, and who says so.
 
-`reference.csv` holds one number a row: `model`; `data` (name of the data set, empty where none is needed);
+`published.csv` holds one number a row: `model`; `data` (name of the data set, empty where none is needed);
 `parameters` (empty: fit the model to the data); `quantity` with its `inputs`; `value`; `rtol` and `atol`, which
 follow from the digits published (of the value and of its parameters), not from what we happen to reach; `source`.
 Data set cdnow-sample-39w: the 2,357 customers of Fader and Hardie's CDNOW sample, 39 weeks of calibration, in weeks.
@@ -17,10 +17,10 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 
-from nbdataops.ltv.bg_nbd import BGNBD
+from nbdataops.ltv.attrition.bg_nbd import BGNBD
+from nbdataops.ltv.attrition.pareto_nbd import ParetoNBD
 from nbdataops.ltv.columns import LtvInputError
-from nbdataops.ltv.gamma_gamma import GammaGamma
-from nbdataops.ltv.pareto_nbd import ParetoNBD
+from nbdataops.ltv.spend.gamma_gamma import GammaGamma
 
 Model: TypeAlias = BGNBD | ParetoNBD | GammaGamma
 MODELS: dict[str, type[BGNBD] | type[ParetoNBD] | type[GammaGamma]] = {
@@ -58,7 +58,7 @@ class Reference:
 @cache
 def references() -> tuple[Reference, ...]:
     """All published numbers, in the order of the file."""
-    text = resources.files("nbdataops.ltv").joinpath("reference.csv").read_text(encoding="utf-8")
+    text = resources.files("nbdataops.ltv.reference").joinpath("published.csv").read_text(encoding="utf-8")
     return tuple(
         Reference(
             model=row["model"],
@@ -118,7 +118,7 @@ def _prediction(model: Model, reference: Reference) -> float:
 
 def _over_data(model: Model, reference: Reference, data: pd.DataFrame) -> float:
     if isinstance(model, GammaGamma):
-        raise LtvInputError(f"{reference} is not defined", todo="correct reference.csv")
+        raise LtvInputError(f"{reference} is not defined", todo="correct published.csv")
     if reference.quantity == "mean_transactions":
         expected = model.expected_transactions(data, reference.inputs["horizon"])
         return float(expected[data["x"].clip(upper=LAST_BIN) == reference.inputs["x"]].mean())

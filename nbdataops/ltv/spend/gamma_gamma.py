@@ -23,7 +23,7 @@ from nbdataops.ltv.columns import (
     weights,
 )
 from nbdataops.ltv.estimator import Estimator
-from nbdataops.ltv.likelihood_fit import FitResult, Optimum, maximise
+from nbdataops.ltv.fit.likelihood_fit import FitResult, Optimum, maximise
 
 
 class GammaGamma(Estimator):

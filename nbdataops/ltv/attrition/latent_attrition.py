@@ -13,10 +13,10 @@ from typing import ClassVar, Self
 import numpy as np
 import pandas as pd
 
-from nbdataops.ltv.cells import Cells, rfm_cells
 from nbdataops.ltv.columns import FloatArray, require_horizon, require_positive, to_floats
 from nbdataops.ltv.estimator import Estimator
-from nbdataops.ltv.likelihood_fit import FitResult, Optimum, maximise
+from nbdataops.ltv.fit.cells import Cells, rfm_cells
+from nbdataops.ltv.fit.likelihood_fit import FitResult, Optimum, maximise
 
 
 class LatentAttrition(Estimator, ABC):

@@ -11,7 +11,6 @@ from scipy.optimize import minimize_scalar
 from scipy.special import exprel, logsumexp, xlogy
 
 from nbdataops.errors import did_you_mean
-from nbdataops.ltv.cohort_ages import CohortAges
 from nbdataops.ltv.columns import (
     FloatArray,
     LtvInputError,
@@ -21,6 +20,7 @@ from nbdataops.ltv.columns import (
     require_horizon,
 )
 from nbdataops.ltv.estimator import Estimator
+from nbdataops.ltv.summary.cohort_ages import CohortAges
 
 Shape: TypeAlias = Literal["power", "exponential"]
 SHAPES: tuple[Shape, ...] = ("power", "exponential")

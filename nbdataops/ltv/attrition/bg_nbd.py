@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import betainc, betaln, digamma, expit, gammaln
 
-from nbdataops.ltv.beta_mean import mean_purchases_until_leaving
-from nbdataops.ltv.cells import Cells
+from nbdataops.ltv.attrition.beta_mean import mean_purchases_until_leaving
+from nbdataops.ltv.attrition.latent_attrition import LatentAttrition, typical_rate
 from nbdataops.ltv.columns import FloatArray, LtvInputError, require_horizon
-from nbdataops.ltv.latent_attrition import LatentAttrition, typical_rate
+from nbdataops.ltv.fit.cells import Cells
 
 
 class BGNBD(LatentAttrition):

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import digamma, expit, exprel, gammaln
 
-from nbdataops.ltv.cells import Cells
+from nbdataops.ltv.attrition.latent_attrition import LatentAttrition, typical_rate
+from nbdataops.ltv.attrition.pareto_tail import log_relative_tail
 from nbdataops.ltv.columns import FloatArray
-from nbdataops.ltv.latent_attrition import LatentAttrition, typical_rate
-from nbdataops.ltv.pareto_tail import log_relative_tail
+from nbdataops.ltv.fit.cells import Cells
 
 
 class ParetoNBD(LatentAttrition):

@@ -1,0 +1,1 @@
+"""Latent attrition in continuous time: customers leave without saying so."""

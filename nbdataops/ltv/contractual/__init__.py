@@ -1,0 +1,1 @@
+"""Customers seen at fixed occasions, or under a contract: discrete time."""

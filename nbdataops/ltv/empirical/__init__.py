@@ -1,0 +1,1 @@
+"""Methods that count what happened: cohorts, cells, transitions between states, past rates."""

@@ -1,0 +1,1 @@
+"""From a log of purchases to what the models read."""
