@@ -12,7 +12,8 @@ from nbdataops.ltv.attrition.pareto_nbd import ParetoNBD
 from nbdataops.ltv.columns import LtvInputError
 from nbdataops.ltv.empirical.cohort_decay import CohortDecay, Decay
 from nbdataops.ltv.fit.cells import Cells, rfm_cells
-from nbdataops.ltv.fit.likelihood_fit import FitResult, NotConvergedError
+from nbdataops.ltv.fit.fit_result import FitResult
+from nbdataops.ltv.fit.likelihood_fit import NotConvergedError
 from nbdataops.ltv.spend.gamma_gamma import GammaGamma
 from nbdataops.ltv.summary.cohort_ages import CohortAges, cohort_ages
 from nbdataops.ltv.summary.rfm import rfm_summary

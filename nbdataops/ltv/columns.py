@@ -25,10 +25,12 @@ class LtvInputError(UsageError, ValueError):
 
 
 def require_frame(frame: object, what: str = "rfm") -> pd.DataFrame:
-    """The frame itself, or an error that says what was given."""
+    """The frame itself, an Arrow table as a frame, or an error that says what was given."""
+    if hasattr(frame, "to_pandas") and hasattr(frame, "column_names"):
+        frame = frame.to_pandas()
     if not isinstance(frame, pd.DataFrame):
         raise LtvInputError(
-            f"{what} is a {type(frame).__name__}, not a pandas DataFrame",
+            f"{what} is a {type(frame).__name__}, neither a pandas DataFrame nor an Arrow table",
             todo="give a DataFrame with the columns " + ", ".join(SUMMARY_COLUMNS),
         )
     return frame
@@ -69,6 +71,8 @@ def refuse(bad: NDArray[np.bool_], index: pd.Index, what: str, todo: str) -> Non
 def numbers(frame: pd.DataFrame, name: str) -> FloatArray:
     """A column of finite numbers that are not negative."""
     values = to_floats(frame[name], name)
+    if len(values) == 0 or (values.min() >= 0 and values.max() < np.inf):  # false for NaN as well
+        return values
     refuse(np.isnan(values), frame.index, f"{name} is missing", "drop these rows or fill them before the fit")
     refuse(np.isinf(values), frame.index, f"{name} is infinite", "look for a division by zero upstream")
     refuse(
@@ -123,6 +127,19 @@ def weights(sample_weight: object, index: pd.Index) -> FloatArray | None:
     return values
 
 
+def row_weights(sample_weight: object, n: FloatArray | None, index: pd.Index) -> FloatArray | None:
+    """Sample weights times the column `n` of a summary, where there is one; None: every row counts once."""
+    w = weights(sample_weight, index)
+    if n is None:
+        return w
+    both = n if w is None else w * n
+    if both.size and not both.any():
+        raise LtvInputError(
+            "no row counts: n is zero everywhere", todo="n is how many customers a row stands for"
+        )
+    return both
+
+
 def require_rows(index: pd.Index, what: str) -> None:
     """Raise on an empty table."""
     if len(index) == 0:
@@ -143,8 +160,10 @@ def require_horizon(horizon: float) -> float:
     return value
 
 
-def require_positive(parameters: dict[str, float], names: Iterable[str]) -> dict[str, float]:
-    """Exactly these parameters, each a finite positive number."""
+def require_positive(
+    parameters: dict[str, float], names: Iterable[str], real: Iterable[str] = ()
+) -> dict[str, float]:
+    """Exactly these parameters, each a finite number, positive unless named in `real`."""
     wanted = tuple(names)
     for name in parameters:
         if name not in wanted:
@@ -153,8 +172,7 @@ def require_positive(parameters: dict[str, float], names: Iterable[str]) -> dict
         if name not in parameters:
             raise LtvInputError(f"parameter {name!r} is missing", todo=f"needed: {', '.join(wanted)}")
         value = float(parameters[name])
-        if not (np.isfinite(value) and value > 0):
-            raise LtvInputError(
-                f"parameter {name} is {value}", todo="every parameter is a finite positive number"
-            )
+        if not np.isfinite(value) or (value <= 0 and name not in real):
+            sign = "" if name in real else " positive"
+            raise LtvInputError(f"parameter {name} is {value}", todo=f"it is a finite{sign} number")
     return {name: float(parameters[name]) for name in wanted}

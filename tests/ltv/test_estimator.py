@@ -35,7 +35,7 @@ def test_a_clone_has_the_parameters_and_nothing_learned(estimator, cdnow: pd.Dat
 
 
 def test_parameters_are_set_by_name_and_unknown_ones_refused() -> None:
-    assert BGNBD().set_params(warm_start=True).get_params() == {"warm_start": True}
+    assert BGNBD().set_params(warm_start=True).get_params() == {"time_unit": None, "warm_start": True}
     with pytest.raises(LtvInputError, match="warm_strat") as caught:
         BGNBD().set_params(warm_strat=True)
     assert "warm_start" in caught.value.todo

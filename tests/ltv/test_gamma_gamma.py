@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from nbdataops.ltv import GammaGamma, LtvInputError
-from nbdataops.ltv.spend.gamma_gamma import _log_likelihood, _sums
+from nbdataops.ltv.spend.value_sums import log_likelihood as _log_likelihood, value_sums as _sums
 
 
 def estimates(model: GammaGamma) -> np.ndarray:

@@ -20,8 +20,8 @@ def bowl(theta: np.ndarray) -> tuple[float, np.ndarray]:
 
 
 def test_an_interior_peak_is_found_with_its_errors() -> None:
-    parameters, result, _ = maximise(bowl, ("one", "two"), [(1.0, 1.0), (50.0, 50.0)], 100.0)
-    assert parameters == pytest.approx({"one": 2.0, "two": 30.0})
+    result, _ = maximise(bowl, ("one", "two"), [(1.0, 1.0), (50.0, 50.0)], 100.0)
+    assert result.parameters == pytest.approx({"one": 2.0, "two": 30.0})
     assert result.converged
     assert result.identified
     assert result.gradient_norm < CONVERGED
@@ -38,9 +38,9 @@ def test_a_warm_start_far_from_the_new_peak_still_finds_it() -> None:
         value, gradient = bowl(theta / 1000)
         return value, gradient / 1000
 
-    warm = maximise(bowl, ("one", "two"), [(1.0, 1.0)], 100.0)[2]
-    parameters, result, _ = maximise(elsewhere, ("one", "two"), [(1.0, 1.0)], 100.0, warm)
-    assert parameters == pytest.approx({"one": 2000.0, "two": 30_000.0})
+    warm = maximise(bowl, ("one", "two"), [(1.0, 1.0)], 100.0)[1]
+    result, _ = maximise(elsewhere, ("one", "two"), [(1.0, 1.0)], 100.0, warm)
+    assert result.parameters == pytest.approx({"one": 2000.0, "two": 30_000.0})
     assert result.converged
 
 
@@ -49,7 +49,7 @@ def test_a_ridge_is_a_result_that_names_its_parameters() -> None:
         off = np.log(theta[0] * theta[1])
         return float(-100 * off**2), -200 * off / theta
 
-    _, result, _ = maximise(ridge, ("one", "two"), [(3.0, 1.0)], 100.0)
+    result, _ = maximise(ridge, ("one", "two"), [(3.0, 1.0)], 100.0)
     assert result.converged
     assert not result.identified
     assert "one, two" in result.reason
@@ -60,7 +60,7 @@ def test_a_likelihood_without_a_peak_stops_at_the_limit_and_says_which() -> None
         value, gradient = bowl(np.array([theta[0], 30.0]))
         return value + float(np.log(theta[1])), np.array([gradient[0], 1 / theta[1]])
 
-    _, result, _ = maximise(rising, ("one", "two"), [(1.0, 1.0)], 100.0)
+    result, _ = maximise(rising, ("one", "two"), [(1.0, 1.0)], 100.0)
     assert result.converged
     assert not result.identified
     assert "two ran to its upper limit" in result.reason

@@ -44,7 +44,7 @@ WRONG: list[tuple[str, Callable[[pd.DataFrame], object], str, str]] = [
     ("fraction of a transaction", lambda d: d.assign(x=[0, 2.5, 1]), "x is no whole number", "counts"),
     ("text", lambda d: d.assign(x=["0", "2", "1"]), "not numbers", "convert"),
     ("truth values", lambda d: d.assign(x=[False, True, True]), "not numbers", "convert"),
-    ("an array", lambda d: d.to_numpy(), "not a pandas DataFrame", "columns x, t_x, T"),
+    ("an array", lambda d: d.to_numpy(), "neither a pandas DataFrame nor", "columns x, t_x, T"),
 ]
 
 

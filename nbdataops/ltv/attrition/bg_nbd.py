@@ -9,8 +9,10 @@ from scipy.special import betainc, betaln, digamma, expit, gammaln
 
 from nbdataops.ltv.attrition.beta_mean import mean_purchases_until_leaving
 from nbdataops.ltv.attrition.latent_attrition import LatentAttrition, typical_rate
-from nbdataops.ltv.columns import FloatArray, LtvInputError, require_horizon
+from nbdataops.ltv.attrition.leaving import purchases_until_leaving
+from nbdataops.ltv.columns import FloatArray, LtvInputError
 from nbdataops.ltv.fit.cells import Cells
+from nbdataops.ltv.time_units import to_horizon
 
 
 class BGNBD(LatentAttrition):
@@ -40,7 +42,7 @@ class BGNBD(LatentAttrition):
     def probability_of_transactions(self, n: int, horizon: float) -> float:
         """P(X(t) = n): the probability that a new customer makes exactly n repeat transactions within `horizon`."""
         r, alpha, a, b = self._theta()
-        t = require_horizon(horizon)
+        t = self._finite(to_horizon(horizon, self.time_unit_))
         if isinstance(n, bool) or int(n) != n or n < 0:
             raise LtvInputError(f"n is {n}", todo="give a whole number of transactions, zero or more")
         share = t / (alpha + t)
@@ -105,8 +107,21 @@ class BGNBD(LatentAttrition):
         log_odds = self._log_odds_left(theta, cells, np.log(alpha + cells.T), np.log(alpha + cells.t_x))
         return np.asarray(expit(-log_odds))
 
-    def _expected_if_alive(
-        self, theta: FloatArray, x: FloatArray, T: FloatArray, horizon: float
+    def _expected_if_alive(self, theta: FloatArray, cells: Cells, horizon: float) -> FloatArray:
+        r, alpha, a, b = theta
+        age = cells.age
+        mean = mean_purchases_until_leaving(r + age.x, horizon / (alpha + age.t), a, b + age.x)
+        return mean[age.of_cell]
+
+    def _draw_if_alive(
+        self,
+        theta: FloatArray,
+        x: FloatArray,
+        t_x: FloatArray,
+        T: FloatArray,
+        horizon: float,
+        rng: np.random.Generator,
     ) -> FloatArray:
         r, alpha, a, b = theta
-        return mean_purchases_until_leaving(r + x, horizon / (alpha + T), a, b + x)
+        bought = rng.poisson(rng.gamma(r + x) / (alpha + T) * horizon)
+        return purchases_until_leaving(bought, rng.beta(a, b + x), rng)

@@ -6,63 +6,100 @@ x, t_x and T. A model says how rates and leaving differ between customers; this 
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import ClassVar, Self
 
 import numpy as np
 import pandas as pd
 
-from nbdataops.ltv.columns import FloatArray, require_horizon, require_positive, to_floats
-from nbdataops.ltv.estimator import Estimator
-from nbdataops.ltv.fit.cells import Cells, rfm_cells
-from nbdataops.ltv.fit.likelihood_fit import FitResult, Optimum, maximise
+from nbdataops.ltv.attrition.discounting import discounted, require_discount_rate
+from nbdataops.ltv.columns import FloatArray, LtvInputError, require_frame
+from nbdataops.ltv.fit.cells import Cells, rfm_cells, single_customer
+from nbdataops.ltv.fit.intervals import Range, standard_deviation, with_interval
+from nbdataops.ltv.fit.likelihood_model import LikelihoodModel, Uncertainty
+from nbdataops.ltv.spend.spend_model import SpendModel
+from nbdataops.ltv.time_units import to_horizon, unit_of
+
+SKETCH = 20_000
+"""Cells above which the search starts from the optimum of a sample of about this many customers."""
 
 
-class LatentAttrition(Estimator, ABC):
+class LatentAttrition(LikelihoodModel):
     """Base of the models in continuous time, where customers can leave at any time without notice."""
 
     family: ClassVar[str] = "latent-attrition"
-    parameter_names: ClassVar[tuple[str, ...]]
-
-    fit_result_: FitResult
-
-    def __init__(self, *, warm_start: bool = False) -> None:
-        self.warm_start = warm_start
-
-    @classmethod
-    def with_parameters(cls, **parameters: float) -> Self:
-        """A model with known parameters, e.g. published ones, ready to predict; it has no `fit_result_`."""
-        model = cls()
-        model._set(require_positive(parameters, cls.parameter_names))
-        return model
 
     def fit(self, rfm: pd.DataFrame | Cells, sample_weight: object = None) -> Self:
         """Maximum likelihood from a summary with the columns `x`, `t_x`, `T`, one row a customer.
 
+        `rfm` is a pandas frame, an Arrow table or `rfm_cells(rfm)`; with a column `n` a row stands for n customers.
         `sample_weight` (Series with the index of `rfm`, or array) says how often each row counts; whole numbers do
         what repeating the rows would. With `warm_start=True` a second `fit` starts at the solution of the first.
-        Raises LtvInputError for impossible rows and NotConvergedError rather than returning a doubtful number; a
-        ridge is no failure: see `fit_result_.identified` and `.reason`.
+        Raises LtvInputError for impossible rows or another time unit, and NotConvergedError rather than returning a
+        doubtful number; a ridge is no failure: see `fit_result_.identified` and `.reason`.
         """
         cells = rfm_cells(rfm)
-        counts = cells.counts(sample_weight)
-        warm: Optimum | None = getattr(self, "_optimum", None) if self.warm_start else None
-        parameters, self.fit_result_, self._optimum = maximise(
-            lambda theta: self._log_likelihood(theta, cells, counts),
-            self.parameter_names,
-            self._starts(cells, counts),
-            float(counts.sum()),
-            warm,
-        )
-        self._set(parameters)
+        unit = unit_of(cells, self.time_unit)
+        self._fit_cells(cells.without_customers(), cells.counts(sample_weight))
+        self.time_unit_ = unit
         return self
 
-    def expected_transactions(self, rfm: pd.DataFrame | Cells, horizon: float) -> pd.Series:
-        """Expected transactions of each known customer in the `horizon` time units after its age T."""
-        theta, h, cells = self._theta(), require_horizon(horizon), rfm_cells(rfm)
-        while_alive = self._expected_if_alive(theta, cells.age.x, cells.age.t, h)
-        return cells.expand(while_alive[cells.age.of_cell] * self._alive(theta, cells), "transactions")
+    def expected_transactions(
+        self, rfm: pd.DataFrame | Cells, horizon: object, *, interval: float | None = None
+    ) -> pd.Series | pd.DataFrame:
+        """Expected transactions of each known customer in the `horizon` after its age T.
+
+        `horizon`: a number of time units, or a timedelta. `interval`: see `lifetime_value`.
+        """
+        self._theta()
+        h = self._finite(to_horizon(horizon, self.time_unit_))
+        return self._answer(
+            rfm, lambda theta, cells: self._expected(theta, cells, h), "transactions", interval
+        )
+
+    def probability_alive(
+        self, rfm: pd.DataFrame | Cells, *, interval: float | None = None
+    ) -> pd.Series | pd.DataFrame:
+        """Probability that each customer has not left by its age T. `interval`: see `lifetime_value`."""
+        self._theta()
+        return self._answer(rfm, self._alive, "alive", interval, "probability")
+
+    def lifetime_value(
+        self,
+        rfm: pd.DataFrame,
+        horizon: object,
+        *,
+        spend: SpendModel,
+        discount_rate: float = 0.0,
+        interval: float | None = None,
+    ) -> pd.Series | pd.DataFrame:
+        """Expected value of each known customer's transactions in the `horizon` after its age T, discounted to T.
+
+        `horizon`: time units, a timedelta, or `math.inf` with a discount rate. `spend`: a fitted spend model, such as
+        `GammaGamma`; `rfm` then also needs its columns (`spend`). `discount_rate`: effective rate per time unit, so
+        that a transaction after t units counts (1 + discount_rate)^-t; `rate_per_unit` converts annual rates.
+
+        `interval`: a level such as 0.9 returns a DataFrame with `lower` and `upper` beside the value: the interval of
+        the expectation, from the uncertainty of the parameters (delta method on the logarithm); both ends are NaN
+        where the data do not identify the parameters. Single customers scatter far more: see `sample`.
+        """
+        theta, frame = self._theta(), require_frame(rfm)
+        force, h = require_discount_rate(discount_rate), to_horizon(horizon, self.time_unit_)
+        cells = self._cells(frame)
+
+        def present(at: FloatArray, customers: Cells) -> FloatArray:
+            return discounted(lambda t: self._expected(at, customers, t), h, force)
+
+        transactions = cells.expand(present(theta, cells), "value")
+        each = spend.expected_spend(frame)
+        value = transactions.to_numpy() * each.to_numpy()
+        if interval is None:
+            return pd.Series(value, index=frame.index, name="value")
+        deviation = standard_deviation(lambda at: present(at, cells), self._result())[cells.of_customer]
+        both = np.hypot(deviation, spend.spend_deviation(frame))
+        return with_interval(value, both, interval, frame.index, "value")
 
     def expected_transactions_new(self, horizon: object) -> FloatArray:
         """E[X(t)]: expected repeat transactions of a customer who buys for the first time now.
@@ -72,28 +109,111 @@ class LatentAttrition(Estimator, ABC):
         theta = self._theta()
         times = np.asarray(horizon, dtype=np.float64)
         distinct, where = np.unique(times, return_inverse=True)
-        zero = np.zeros(1)
-        values = [self._expected_if_alive(theta, zero, zero, require_horizon(t))[0] for t in distinct]
+        new = single_customer()
+        values = [
+            self._expected(theta, new, self._finite(to_horizon(float(t), self.time_unit_)))[0]
+            for t in distinct
+        ]
         return np.asarray(values, dtype=np.float64)[where].reshape(times.shape)
 
-    def probability_alive(self, rfm: pd.DataFrame | Cells) -> pd.Series:
-        """Probability that each customer has not left by its age T."""
-        theta, cells = self._theta(), rfm_cells(rfm)
-        return cells.expand(self._alive(theta, cells), "alive")
+    def lifetime_value_new(self, horizon: object, *, spend: SpendModel, discount_rate: float = 0.0) -> float:
+        """Expected value of the repeat transactions of a customer who buys for the first time now, discounted to now.
+
+        Each is worth the population's mean of `spend`; the first purchase itself is left out.
+        """
+        theta, new = self._theta(), single_customer()
+        force, h = require_discount_rate(discount_rate), to_horizon(horizon, self.time_unit_)
+        transactions = discounted(lambda t: self._expected(theta, new, t), h, force)[0]
+        nobody = pd.DataFrame({"x": [0], "spend": [0.0]})
+        return float(transactions * spend.expected_spend(nobody).iloc[0])
+
+    def sample(
+        self,
+        rfm: pd.DataFrame,
+        horizon: object,
+        *,
+        spend: SpendModel | None = None,
+        draws: int = 100,
+        seed: int = 0,
+        parameters: Uncertainty = "drawn",
+    ) -> pd.DataFrame:
+        """Posterior-predictive draws of what each customer does in the `horizon` after its age T.
+
+        One row a customer, one column a draw: transactions, or with `spend` their value, undiscounted. Every draw takes
+        parameters as uncertain as the fit leaves them ("drawn") or as they are ("fitted"), then each customer's own
+        rates given its history, then the future. Quantiles of a row are predictive intervals of that customer, those
+        of column sums are intervals of the total. The same seed gives the same draws.
+        """
+        self._theta()
+        if isinstance(draws, bool) or int(draws) != draws or draws < 1:
+            raise LtvInputError(f"draws is {draws}", todo="give a whole number, 1 or more")
+        h = self._finite(to_horizon(horizon, self.time_unit_))
+        frame = require_frame(rfm)
+        cells = self._cells(frame)
+        x, t_x, T = (column[cells.of_customer] for column in (cells.x, cells.t_x, cells.T))
+        rng = np.random.default_rng(seed)
+        columns = np.empty((len(frame), int(draws)))
+        for j in range(int(draws)):
+            theta = self._draw_theta(rng, parameters)
+            alive = rng.random(len(x)) < self._alive(theta, cells)[cells.of_customer]
+            count = np.where(alive, self._draw_if_alive(theta, x, t_x, T, h, rng), 0.0)
+            columns[:, j] = count if spend is None else spend.draw_totals(frame, count, rng, parameters)
+        return pd.DataFrame(columns, index=frame.index).rename_axis(columns="draw")
 
     def score(self, rfm: pd.DataFrame | Cells, sample_weight: object = None) -> float:
         """Mean log-likelihood of a customer: what scikit-learn's cross-validation and search maximise."""
-        cells = rfm_cells(rfm)
+        theta, cells = self._theta(), self._cells(rfm)
         counts = cells.counts(sample_weight)
-        return self._log_likelihood(self._theta(), cells, counts)[0] / float(counts.sum())
+        return self._log_likelihood(theta, cells, counts)[0] / float(counts.sum())
 
-    def _set(self, parameters: dict[str, float]) -> None:
-        for name, value in parameters.items():
-            setattr(self, f"{name}_", value)
+    def _fit_cells(self, cells: Cells, counts: FloatArray) -> None:
+        """Maximise the likelihood of distinct customers and their counts."""
+        sketch, sketch_weight = None, 1.0
+        if len(cells) > SKETCH:
+            few, few_counts = cells.systematic_sample(counts, SKETCH)
+            sketch_weight = float(few_counts.sum())
+            sketch = partial(self._log_likelihood, cells=few, counts=few_counts)
+        self._fit_likelihood(
+            partial(self._log_likelihood, cells=cells, counts=counts),
+            self._starts(cells, counts),
+            float(counts.sum()),
+            sketch,
+            sketch_weight,
+        )
 
-    def _theta(self) -> FloatArray:
-        self._require_fit(f"{self.parameter_names[0]}_")
-        return to_floats([getattr(self, f"{name}_") for name in self.parameter_names], "parameters")
+    def _cells(self, rfm: pd.DataFrame | Cells) -> Cells:
+        """The customers to predict, in the unit of the model."""
+        cells = rfm_cells(rfm)
+        unit_of(cells, self.time_unit_)
+        return cells
+
+    def _expected(self, theta: FloatArray, cells: Cells, horizon: float) -> FloatArray:
+        return self._expected_if_alive(theta, cells, horizon) * self._alive(theta, cells)
+
+    def _answer(
+        self,
+        rfm: pd.DataFrame | Cells,
+        predict: Callable[[FloatArray, Cells], FloatArray],
+        name: str,
+        interval: float | None,
+        range_: Range = "positive",
+    ) -> pd.Series | pd.DataFrame:
+        cells = self._cells(rfm)
+        value = predict(self._theta(), cells)
+        if interval is None:
+            return cells.expand(value, name)
+        deviation = standard_deviation(lambda theta: predict(theta, cells), self._result(), range_)
+        each = with_interval(value, deviation, interval, pd.RangeIndex(len(value)), name, range_)
+        return each.iloc[cells.of_customer].set_axis(cells.index)
+
+    @staticmethod
+    def _finite(horizon: float) -> float:
+        if not np.isfinite(horizon):
+            raise LtvInputError(
+                "horizon is infinite",
+                todo="give a finite horizon; lifetime_value takes inf with a discount rate",
+            )
+        return horizon
 
     @abstractmethod
     def _starts(self, cells: Cells, counts: FloatArray) -> Sequence[Sequence[float]]:
@@ -110,15 +230,25 @@ class LatentAttrition(Estimator, ABC):
         """P(alive at T), by cell."""
 
     @abstractmethod
-    def _expected_if_alive(
-        self, theta: FloatArray, x: FloatArray, T: FloatArray, horizon: float
+    def _expected_if_alive(self, theta: FloatArray, cells: Cells, horizon: float) -> FloatArray:
+        """Expected transactions in (T, T + horizon] of customers alive at T, by cell."""
+
+    @abstractmethod
+    def _draw_if_alive(
+        self,
+        theta: FloatArray,
+        x: FloatArray,
+        t_x: FloatArray,
+        T: FloatArray,
+        horizon: float,
+        rng: np.random.Generator,
     ) -> FloatArray:
-        """Expected transactions in (T, T + horizon] of customers alive at T; depends on x and T only."""
+        """One draw of the transactions in (T, T + horizon] of customers alive at T, by customer."""
 
 
 def typical_rate(cells: Cells, counts: FloatArray) -> tuple[float, float]:
     """(mean age, mean transactions), kept off zero: what starting values scale with."""
     total = float(counts.sum())
-    mean_T = float(counts @ cells.T) / total
-    mean_x = float(counts @ cells.x) / total
+    mean_T = float(np.einsum("i,i", counts, cells.T)) / total
+    mean_x = float(np.einsum("i,i", counts, cells.x)) / total
     return (mean_T if mean_T > 0 else 1.0), max(mean_x, 0.05)

@@ -86,13 +86,29 @@ class ParetoNBD(LatentAttrition):
     def _alive(self, theta: FloatArray, cells: Cells) -> FloatArray:
         return np.asarray(expit(-_odds(theta, cells).log))
 
-    def _expected_if_alive(
-        self, theta: FloatArray, x: FloatArray, T: FloatArray, horizon: float
-    ) -> FloatArray:
+    def _expected_if_alive(self, theta: FloatArray, cells: Cells, horizon: float) -> FloatArray:
         r, alpha, s, beta = theta
+        x, T = cells.age.x, cells.age.t
         # (1 - (1 + h / (beta + T))^(1 - s)) / (s - 1), which is a logarithm at s = 1
         growth = np.log1p(horizon / (beta + T))
-        return np.asarray((r + x) / (alpha + T) * (beta + T) * growth * exprel((1 - s) * growth))
+        mean = (r + x) / (alpha + T) * (beta + T) * growth * exprel((1 - s) * growth)
+        return np.asarray(mean[cells.age.of_cell])
+
+    def _draw_if_alive(
+        self,
+        theta: FloatArray,
+        x: FloatArray,
+        t_x: FloatArray,
+        T: FloatArray,
+        horizon: float,
+        rng: np.random.Generator,
+    ) -> FloatArray:
+        r, alpha, s, beta = theta
+        # leaves when an exponential time is over; its rate is gamma distributed, so it can be tiny
+        with np.errstate(divide="ignore", over="ignore"):
+            stays = rng.exponential(size=len(x)) * (beta + T) / rng.gamma(s, size=len(x))
+        rate = rng.gamma(r + x) / (alpha + T)
+        return np.asarray(rng.poisson(rate * np.minimum(stays, horizon)), dtype=np.float64)
 
 
 class _Odds(NamedTuple):

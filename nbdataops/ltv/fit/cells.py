@@ -7,10 +7,12 @@ and (x, T), and spread over customers at the end; sample weights become counts o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from nbdataops.ltv.columns import (
     FloatArray,
@@ -22,8 +24,10 @@ from nbdataops.ltv.columns import (
     require_columns,
     require_frame,
     require_rows,
-    weights,
+    row_weights,
 )
+from nbdataops.ltv.fit.grouping import codes_of, group
+from nbdataops.ltv.time_units import TimeUnit, unit_of
 
 ROUNDING = 1e-9
 """A recency above the age by less than this share of it is rounding of the division by the time unit."""
@@ -43,11 +47,13 @@ class Cells:
     """Distinct customers of a summary. Arrays over cells, but `of_customer`: the cell of every row of the summary.
 
     Build it once with `rfm_cells(rfm)` and hand it to `fit` and to predictions in place of the frame when the same
-    customers are fitted many times.
+    customers are fitted many times. `n`: how many customers each row stands for, None if one each.
     """
 
     index: pd.Index
-    of_customer: IntArray
+    of_customer: NDArray[np.int32]
+    n: FloatArray | None
+    time_unit: TimeUnit | None
     x: FloatArray
     t_x: FloatArray
     T: FloatArray
@@ -62,20 +68,32 @@ class Cells:
     def counts(self, sample_weight: object = None) -> FloatArray:
         """How many customers each cell stands for, under these weights."""
         require_rows(self.index, "rfm")
-        w = weights(sample_weight, self.index)
+        w = row_weights(sample_weight, self.n, self.index)
         return np.bincount(self.of_customer, w, minlength=len(self)).astype(np.float64)
 
     def expand(self, values: FloatArray, name: str) -> pd.Series:
         """Values per cell as a Series over customers."""
         return pd.Series(values[self.of_customer], index=self.index, name=name)
 
+    def without_customers(self) -> Cells:
+        """The cells alone, which is all that a likelihood needs."""
+        return replace(self, index=pd.RangeIndex(0), of_customer=np.zeros(0, dtype=np.int32), n=None)
+
+    def systematic_sample(self, counts: FloatArray, size: int) -> tuple[Cells, FloatArray]:
+        """About `size` customers, evenly spaced along the sorted cells, and their counts by cell."""
+        ends = np.floor(np.cumsum(counts) * (size / counts.sum()) + 0.5)
+        drawn = np.diff(ends, prepend=0.0)
+        kept = np.flatnonzero(drawn)
+        return _cells(self.x[kept], self.t_x[kept], self.T[kept], self.time_unit), drawn[kept]
+
 
 def rfm_cells(rfm: pd.DataFrame | Cells) -> Cells:
     """Check a summary and compress it. Cells are returned as they are.
 
-    `rfm` needs the columns `x` (repeat transactions), `t_x` (time of the last one since the first purchase, 0 where
-    x == 0) and `T` (age: time since the first purchase), in one time unit. Raises `LtvInputError` (a `UsageError`
-    and a `ValueError`) for anything that such customers cannot have.
+    `rfm` (pandas frame or Arrow table) needs the columns `x` (repeat transactions), `t_x` (time of the last one since
+    the first purchase, 0 where x == 0) and `T` (age: time since the first purchase), in one time unit; with a column
+    `n`, a row stands for n customers. Raises `LtvInputError` (a `UsageError` and a `ValueError`) for anything that
+    such customers cannot have.
 
     >>> frame = pd.DataFrame({"x": [0, 2, 0], "t_x": [0.0, 3.0, 0.0], "T": [5.0, 5.0, 5.0]})
     >>> len(rfm_cells(frame))
@@ -86,7 +104,23 @@ def rfm_cells(rfm: pd.DataFrame | Cells) -> Cells:
     frame = require_frame(rfm)
     require_columns(frame, ("x", "t_x", "T"))
     x, t_x, T = counts(frame, "x"), numbers(frame, "t_x"), numbers(frame, "T")
-    index = frame.index
+    _require_possible(x, t_x, T, frame.index)
+    n = numbers(frame, "n") if "n" in frame.columns else None
+    codes = (codes_of(x, whole=True), codes_of(np.minimum(t_x, T)), codes_of(T))
+    of_customer, distinct = group(codes)
+    x, t_x, T = (c.values[d] for c, d in zip(codes, distinct, strict=True))
+    cells = _cells(x, t_x, T, unit_of(frame, None))
+    return replace(cells, index=frame.index, of_customer=of_customer, n=n)
+
+
+@cache
+def single_customer() -> Cells:
+    """The cell of a customer who buys for the first time now."""
+    zero = np.zeros(1)
+    return _cells(zero, zero, zero, None)
+
+
+def _require_possible(x: FloatArray, t_x: FloatArray, T: FloatArray, index: pd.Index) -> None:
     refuse(
         t_x > T * (1 + ROUNDING),
         index,
@@ -96,31 +130,34 @@ def rfm_cells(rfm: pd.DataFrame | Cells) -> Cells:
     refuse((x == 0) & (t_x > 0), index, "t_x is not 0 although x is 0", "x counts repeat transactions only")
     if len(x) and float(x.max()) > 2**53:
         raise LtvInputError("x is larger than any count of transactions", todo="is x a count?")
-    return _compress(index, x, np.minimum(t_x, T), T)
 
 
-def _compress(index: pd.Index, x: FloatArray, t_x: FloatArray, T: FloatArray) -> Cells:
-    x_code, x_values = pd.factorize(x)
-    t_code, t_values = pd.factorize(t_x)
-    T_code, T_values = pd.factorize(T)
-    recency, recency_keys = pd.factorize(x_code * max(len(t_values), 1) + t_code)
-    age, age_keys = pd.factorize(x_code * max(len(T_values), 1) + T_code)
-    cell, keys = pd.factorize(recency * max(len(T_values), 1) + T_code)
-    first = np.zeros(len(keys), dtype=np.int64)
-    first[cell[::-1]] = np.arange(len(cell))[::-1]  # the first customer of every cell
+def _cells(x: FloatArray, t_x: FloatArray, T: FloatArray, time_unit: TimeUnit | None) -> Cells:
+    """Distinct triples with their distinct parts; no customers yet."""
+    x_code, x_values = _factorize(x)
+    t_code, t_values = _factorize(t_x)
+    T_code, T_values = _factorize(T)
     return Cells(
-        index=index,
-        of_customer=cell.astype(np.int64),
-        x=x[first],
-        t_x=t_x[first],
-        T=T[first],
-        distinct_x=np.asarray(x_values, dtype=np.float64),
-        x_of_cell=x_code[first].astype(np.int64),
-        recency=_pairs(recency_keys, x_values, t_values, recency[first]),
-        age=_pairs(age_keys, x_values, T_values, age[first]),
+        index=pd.RangeIndex(0),
+        of_customer=np.zeros(0, dtype=np.int32),
+        n=None,
+        time_unit=time_unit,
+        x=x,
+        t_x=t_x,
+        T=T,
+        distinct_x=x_values,
+        x_of_cell=x_code,
+        recency=_pairs(x_code, x_values, t_code, t_values),
+        age=_pairs(x_code, x_values, T_code, T_values),
     )
 
 
-def _pairs(keys: IntArray, x_values: FloatArray, t_values: FloatArray, of_cell: IntArray) -> Pairs:
-    width = max(len(t_values), 1)
-    return Pairs(x=x_values[keys // width], t=t_values[keys % width], of_cell=of_cell.astype(np.int64))
+def _factorize(values: FloatArray) -> tuple[IntArray, FloatArray]:
+    code, distinct = pd.factorize(values, sort=True)
+    return code.astype(np.int64), np.asarray(distinct, dtype=np.float64)
+
+
+def _pairs(x_code: IntArray, x: FloatArray, t_code: IntArray, t: FloatArray) -> Pairs:
+    width = max(len(t), 1)
+    of_cell, keys = pd.factorize(x_code * width + t_code, sort=True)
+    return Pairs(x=x[keys // width], t=t[keys % width], of_cell=of_cell.astype(np.int64))

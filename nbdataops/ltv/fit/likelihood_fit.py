@@ -8,7 +8,7 @@ optimum, so there all starts are tried as well.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,8 @@ from scipy.optimize import minimize
 
 from nbdataops.errors import StageError
 from nbdataops.ltv.columns import FloatArray
+from nbdataops.ltv.fit.fit_result import FitResult, Peak
+from nbdataops.ltv.fit.objective import Evaluate, Objective
 
 CONVERGED = 1e-6
 """Largest gradient, per customer and with respect to the logarithm of a parameter, that counts as zero."""
@@ -30,38 +32,11 @@ WIDEST_ERROR = 2.0
 """Standard error of the least certain direction of the log-parameters above which it is called not identified:
 a 95 percent interval over a factor of exp(2 * 1.96 * 2), more than 2,000."""
 
-Evaluate = Callable[[FloatArray], tuple[float, FloatArray]]
-"""Parameters -> (log-likelihood, its gradient)."""
-
 
 class NotConvergedError(StageError, RuntimeError):
     """The likelihood could not be maximised; no number was produced."""
 
     code = "ltv-not-converged"
-
-
-@dataclass(frozen=True, slots=True)
-class FitResult:
-    """What the search for the maximum found, and how far it can be trusted.
-
-    log_likelihood: at the maximum, of the data in its own units, all customers together.
-    gradient_norm: largest absolute derivative by the logarithm of a parameter, per customer.
-    standard_errors: by parameter, from the observed information; NaN where the maximum is no interior peak.
-    condition_number: of the Hessian in the log-parameters; infinite where it is not positive definite.
-    iterations: evaluations of likelihood and gradient. starts: starting points tried.
-    identified: False if the data do not determine all parameters (a ridge, a parameter at its limit); `reason` then
-    says which, and forecasts beyond the observed window rest on an assumption, not on data.
-    """
-
-    log_likelihood: float
-    gradient_norm: float
-    standard_errors: dict[str, float]
-    condition_number: float
-    iterations: int
-    starts: int
-    converged: bool
-    identified: bool
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,44 +47,24 @@ class Optimum:
     hessian: FloatArray
 
 
-class _Objective:
-    """Minus the log-likelihood per unit of weight, over log-parameters; counts its evaluations."""
-
-    def __init__(self, evaluate: Evaluate, total_weight: float) -> None:
-        self.evaluate, self.total_weight, self.evaluations = evaluate, total_weight, 0
-
-    def __call__(self, u: FloatArray) -> tuple[float, FloatArray]:
-        self.evaluations += 1
-        theta = np.exp(u)
-        value, gradient = self.evaluate(theta)
-        return -value / self.total_weight, -gradient * theta / self.total_weight
-
-    def hessian(self, u: FloatArray, step: float = 1e-4) -> FloatArray:
-        columns = []
-        for j in range(len(u)):
-            shift = np.zeros(len(u))
-            shift[j] = step
-            columns.append((self(u + shift)[1] - self(u - shift)[1]) / (2 * step))
-        h = np.array(columns)
-        return np.asarray((h + h.T) / 2)
-
-
 def maximise(
     evaluate: Evaluate,
     names: Sequence[str],
     starts: Sequence[Sequence[float]],
     total_weight: float,
     warm: Optimum | None = None,
-) -> tuple[dict[str, float], FitResult, Optimum | None]:
-    """The parameters of the largest likelihood, the fit result, and where a later warm fit may start, if anywhere.
+    real: Sequence[str] = (),
+    tried_before: int = 0,
+) -> tuple[FitResult, Optimum | None]:
+    """The fit result, with the parameters of the largest likelihood, and where a later warm fit may start, if anywhere.
 
-    Raises NotConvergedError when no start reaches a point with a vanishing gradient.
+    Parameters are positive, but those named in `real`. Raises NotConvergedError when no start reaches a point with a vanishing gradient.
     """
-    objective = _Objective(evaluate, total_weight)
-    middle = np.log(np.asarray(starts[0], dtype=np.float64))
+    objective = Objective(evaluate, names, total_weight, real)
+    middle = objective.u(starts[0])
     points = [] if warm is None else [_warm_search(objective, warm, middle)]
-    if not any(_judge(point, middle, names, objective, 1).identified for point in points):
-        points += [_cold_search(objective, np.log(np.asarray(s, dtype=np.float64)), middle) for s in starts]
+    if not any(_judge(point, middle, objective, 1).identified for point in points):
+        points += [_cold_search(objective, objective.u(s), middle) for s in starts]
     finite = [point for point in points if np.isfinite(point.value)]
     if not finite:
         raise NotConvergedError(
@@ -119,14 +74,13 @@ def maximise(
     best = min(point.value for point in finite)
     alike = (point for point in finite if point.value <= best + _rounding(best))
     found = min(alike, key=lambda point: _gradient_norm(point, middle))
-    result = _judge(found, middle, names, objective, len(points))
+    result = _judge(found, middle, objective, len(points) + tried_before)
     if not result.converged:
         raise NotConvergedError(
             f"the fit did not converge: {result.reason}",
             todo="the summary may hold values that the model cannot produce; plot x, t_x, T and spend",
         )
-    parameters = {name: float(v) for name, v in zip(names, np.exp(found.u), strict=True)}
-    return parameters, result, Optimum(found.u, found.hessian) if result.identified else None
+    return result, Optimum(found.u, found.hessian) if result.identified else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +91,7 @@ class _Point:
     hessian: FloatArray
 
 
-def _cold_search(objective: _Objective, u: FloatArray, middle: FloatArray) -> _Point:
+def _cold_search(objective: Objective, u: FloatArray, middle: FloatArray) -> _Point:
     """L-BFGS and Newton in turn, since each goes on where the other is stuck (plateaus, rounding)."""
     for _ in range(3):
         found = minimize(
@@ -155,7 +109,7 @@ def _cold_search(objective: _Objective, u: FloatArray, middle: FloatArray) -> _P
     return point
 
 
-def _warm_search(objective: _Objective, warm: Optimum, middle: FloatArray) -> _Point:
+def _warm_search(objective: Objective, warm: Optimum, middle: FloatArray) -> _Point:
     """Newton steps with the old Hessian while each makes the gradient clearly smaller."""
     u = np.clip(warm.at, middle - REACH, middle + REACH)
     gradient = objective(u)[1]
@@ -170,7 +124,7 @@ def _warm_search(objective: _Objective, warm: Optimum, middle: FloatArray) -> _P
     return _polish(objective, u, middle)
 
 
-def _polish(objective: _Objective, u: FloatArray, middle: FloatArray, tries: int = 12) -> _Point:
+def _polish(objective: Objective, u: FloatArray, middle: FloatArray, tries: int = 12) -> _Point:
     """Newton steps while they help, over the parameters that no limit holds back.
 
     A step that does not help, as happens along a ridge, is tried again with flat directions damped more.
@@ -252,36 +206,41 @@ def _gradient_norm(point: _Point, middle: FloatArray) -> float:
     return float(np.abs(np.where(_held(point.u, point.gradient, middle), 0.0, point.gradient)).max())
 
 
-def _judge(
-    point: _Point, middle: FloatArray, names: Sequence[str], objective: _Objective, starts: int
-) -> FitResult:
+def _judge(point: _Point, middle: FloatArray, objective: Objective, starts: int) -> FitResult:
     norm = _gradient_norm(point, middle)
     converged = bool(np.isfinite(point.value) and norm <= CONVERGED)
     definite = _positive_definite(point.hessian)
     condition = float(np.linalg.cond(point.hessian)) if definite else np.inf
-    errors = np.full(len(names), np.nan)
+    covariance = np.full(point.hessian.shape, np.nan)
     if definite:
-        errors = np.sqrt(np.diag(np.linalg.inv(point.hessian)) / objective.total_weight)
-    identified, reason = _identified(point, middle, names, objective.total_weight, condition)
+        covariance = np.linalg.inv(point.hessian) / objective.total_weight
+    identified, reason = _identified(point, middle, objective, condition)
     if not converged:
         why = "" if identified else f"; {reason}"
         identified, reason = False, f"gradient {norm:.1e} per customer, not below {CONVERGED:.0e}{why}"
+    theta = objective.theta(point.u)
+    errors = np.sqrt(np.diag(covariance)) * objective.slope(theta)
     return FitResult(
+        parameters={n: float(v) for n, v in zip(objective.names, theta, strict=True)},
         log_likelihood=-point.value * objective.total_weight,
         gradient_norm=norm,
-        standard_errors={n: float(e) for n, e in zip(names, errors * np.exp(point.u), strict=True)},
+        standard_errors={n: float(e) for n, e in zip(objective.names, errors, strict=True)},
         condition_number=condition,
         iterations=objective.evaluations,
         starts=starts,
         converged=converged,
         identified=identified,
         reason=reason,
+        covariance=covariance,
+        is_log=tuple(bool(v) for v in objective.is_log),
+        _peak=Peak(objective, point.u, point.value, point.hessian),
     )
 
 
 def _identified(
-    point: _Point, middle: FloatArray, names: Sequence[str], total_weight: float, condition: float
+    point: _Point, middle: FloatArray, objective: Objective, condition: float
 ) -> tuple[bool, str]:
+    names = objective.names
     limit = _at_limit(point.u, middle)
     if limit.any():
         at = [
@@ -299,7 +258,7 @@ def _identified(
         return False, f"{ridge} (the Hessian is not positive definite)"
     if condition > WORST_CONDITION:
         return False, f"{ridge} (condition number {condition:.1e})"
-    widest = float(1 / np.sqrt(values[0] * total_weight))
+    widest = float(1 / np.sqrt(values[0] * objective.total_weight))
     if widest > WIDEST_ERROR:
         return False, f"{ridge} (standard error {widest:.1f} in the logarithm)"
     return True, "an interior maximum with a clear peak in every direction"

@@ -12,7 +12,7 @@ import csv
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ from nbdataops.ltv.columns import LtvInputError
 from nbdataops.ltv.spend.gamma_gamma import GammaGamma
 
 Model: TypeAlias = BGNBD | ParetoNBD | GammaGamma
-MODELS: dict[str, type[BGNBD] | type[ParetoNBD] | type[GammaGamma]] = {
+MODELS: dict[str, Any] = {
     "BGNBD": BGNBD,
     "GammaGamma": GammaGamma,
     "ParetoNBD": ParetoNBD,
@@ -120,7 +120,7 @@ def _over_data(model: Model, reference: Reference, data: pd.DataFrame) -> float:
     if isinstance(model, GammaGamma):
         raise LtvInputError(f"{reference} is not defined", todo="correct published.csv")
     if reference.quantity == "mean_transactions":
-        expected = model.expected_transactions(data, reference.inputs["horizon"])
+        expected: Any = model.expected_transactions(data, reference.inputs["horizon"])
         return float(expected[data["x"].clip(upper=LAST_BIN) == reference.inputs["x"]].mean())
     # tracked: all repeat transactions expected by a week, of customers who were new when they came
     came = data["T"].max() - data["T"].to_numpy()

@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Self
 
 import numpy as np
 import pandas as pd
-from scipy.special import betaln, digamma
 
 from nbdataops.ltv.columns import (
     FloatArray,
-    IntArray,
     LtvInputError,
     counts,
     numbers,
     require_columns,
     require_frame,
-    require_positive,
     require_rows,
-    weights,
+    row_weights,
+    to_floats,
 )
-from nbdataops.ltv.estimator import Estimator
-from nbdataops.ltv.fit.likelihood_fit import FitResult, Optimum, maximise
+from nbdataops.ltv.fit.intervals import standard_deviation, with_interval
+from nbdataops.ltv.fit.likelihood_model import LikelihoodModel, Uncertainty
+from nbdataops.ltv.spend.value_sums import ValueSums, log_likelihood, value_sums
+from nbdataops.ltv.time_units import unit_of
+
+SKETCH = 20_000
+"""Repeaters in the sample whose optimum large fits start from."""
 
 
-class GammaGamma(Estimator):
+class GammaGamma(LikelihoodModel):
     """Gamma-Gamma model of the value of a transaction.
 
     Family: latent attrition (its spend part; it shares no likelihood with the count model but is used only with one).
@@ -51,59 +54,78 @@ class GammaGamma(Estimator):
     p_: float
     q_: float
     gamma_: float
-    fit_result_: FitResult
     n_repeaters_: int
     n_zero_spend_: int
-
-    def __init__(self, *, warm_start: bool = False) -> None:
-        self.warm_start = warm_start
-
-    @classmethod
-    def with_parameters(cls, **parameters: float) -> Self:
-        """A model with known parameters, ready to predict; it has no `fit_result_`."""
-        model = cls()
-        model._set(require_positive(parameters, cls.parameter_names))
-        return model
 
     def fit(self, rfm: pd.DataFrame, sample_weight: object = None) -> Self:
         """Maximum likelihood from the columns `x` and `spend` (mean value of a repeat transaction).
 
-        Customers without a repeat transaction carry no information and are skipped. Weights and warm start as in
+        Customers without a repeat transaction carry no information and are skipped. `n`, weights and warm start as in
         the other models. Raises LtvInputError when no repeater with a positive spend is left.
         """
-        x, spend = _columns(rfm)
-        w = weights(sample_weight, rfm.index)
+        frame, x, spend = _columns(rfm)
+        unit = unit_of(frame, self.time_unit)
+        w = row_weights(sample_weight, _n(frame), frame.index)
         zero = (x > 0) & (spend == 0)
         used = (x > 0) & ~zero
-        w_used = np.ones(int(used.sum())) if w is None else w[used]
-        if not w_used.any():
+        data = value_sums(x[used], spend[used], None if w is None else w[used])
+        if not data.total:
             raise LtvInputError(
                 "no customer has a repeat transaction of positive value",
                 todo="fit on customers with x > 0 and spend > 0",
             )
-        sums = _sums(x[used], spend[used], w_used)
-        warm: Optimum | None = getattr(self, "_optimum", None) if self.warm_start else None
-        parameters, self.fit_result_, self._optimum = maximise(
-            lambda theta: _log_likelihood(theta, sums), self.parameter_names, _starts(sums), sums.total, warm
+        few = data.systematic_sample(SKETCH) if len(data.x) > 5 * SKETCH else None
+        self._fit_likelihood(
+            partial(log_likelihood, data=data),
+            _starts(data),
+            data.total,
+            None if few is None else partial(log_likelihood, data=few),
+            1.0 if few is None else few.total,
         )
         self.n_repeaters_, self.n_zero_spend_ = int(used.sum()), int(zero.sum())
-        self._set(parameters)
+        self.time_unit_ = unit
         return self
 
-    def expected_spend(self, rfm: pd.DataFrame) -> pd.Series:
+    def expected_spend(self, rfm: pd.DataFrame, *, interval: float | None = None) -> pd.Series | pd.DataFrame:
         """Expected value of a customer's next transaction: between its own mean and the population's.
 
-        The population mean where x == 0; it exists only if q > 1, otherwise such a row is an error.
+        The population mean where x == 0; it exists only if q > 1, otherwise such a row is an error. `interval`: a
+        level such as 0.9 returns a DataFrame with `lower` and `upper` beside it, from the uncertainty of the
+        parameters; NaN where the data do not identify them.
         """
-        self._require_fit("p_")
-        x, spend = _columns(rfm)
+        theta = self._theta()
+        frame, x, spend = _columns(rfm)
         below = self.p_ * x + self.q_ - 1
         if (below <= 0).any():
             raise LtvInputError(
                 f"the population mean is infinite: q = {self.q_:.3f}",
                 todo="predict customers with x > 0 only, or cap extreme values of spend before the fit",
             )
-        return pd.Series(self.p_ * (self.gamma_ + x * spend) / below, index=rfm.index, name="spend")
+        value = _expected(theta, x, spend)
+        if interval is None:
+            return pd.Series(value, index=frame.index, name="spend")
+        return with_interval(value, self.spend_deviation(frame), interval, frame.index, "spend")
+
+    def spend_deviation(self, rfm: pd.DataFrame) -> FloatArray:
+        """Standard deviation of the logarithm of `expected_spend`, by customer; NaN where not identified."""
+        result = self._result()
+        _, x, spend = _columns(rfm)
+        return standard_deviation(lambda theta: _expected(theta, x, spend), result)
+
+    def draw_totals(
+        self,
+        rfm: pd.DataFrame,
+        transactions: FloatArray,
+        rng: np.random.Generator,
+        parameters: Uncertainty = "drawn",
+    ) -> FloatArray:
+        """One posterior-predictive draw of the total value of so many transactions, by customer."""
+        _, x, spend = _columns(rfm)
+        p, q, gamma = self._draw_theta(rng, parameters)
+        with np.errstate(divide="ignore"):
+            scale = (gamma + x * spend) / rng.gamma(p * x + q)
+        some = transactions > 0
+        return np.where(some, rng.gamma(p * np.where(some, transactions, 1.0)) * scale, 0.0)
 
     @property
     def population_mean_(self) -> float:
@@ -113,83 +135,39 @@ class GammaGamma(Estimator):
 
     def score(self, rfm: pd.DataFrame, sample_weight: object = None) -> float:
         """Mean log-likelihood of a repeater with a positive spend."""
-        self._require_fit("p_")
-        x, spend = _columns(rfm)
-        w = weights(sample_weight, rfm.index)
+        theta = self._theta()
+        frame, x, spend = _columns(rfm)
+        w = row_weights(sample_weight, _n(frame), frame.index)
         used = (x > 0) & (spend > 0)
-        sums = _sums(x[used], spend[used], np.ones(int(used.sum())) if w is None else w[used])
-        if not sums.total:
+        data = value_sums(x[used], spend[used], None if w is None else w[used])
+        if not data.total:
             raise LtvInputError(
                 "no repeater with a positive spend to score", todo="score customers with x > 0"
             )
-        return _log_likelihood(np.array([self.p_, self.q_, self.gamma_]), sums)[0] / sums.total
-
-    def _set(self, parameters: dict[str, float]) -> None:
-        for name, value in parameters.items():
-            setattr(self, f"{name}_", value)
+        return log_likelihood(theta, data)[0] / data.total
 
 
-def _columns(rfm: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
-    """x and spend, checked; spend may be missing where x == 0, since there it means nothing."""
+def _columns(rfm: object) -> tuple[pd.DataFrame, FloatArray, FloatArray]:
+    """The frame, x and spend, checked; spend may be missing where x == 0, since there it means nothing."""
     frame = require_frame(rfm)
     require_columns(frame, ("x", "spend"))
     require_rows(frame.index, "rfm")
     x = counts(frame, "x")
-    if (x == 0).any():
-        frame = frame.assign(spend=frame["spend"].where(x > 0, 0))
-    return x, numbers(frame, "spend")
+    values = to_floats(frame["spend"], "spend")
+    if not (values.min() >= 0 and values.max() < np.inf):
+        values = numbers(frame[["spend"]].where(x[:, None] > 0, 0), "spend")
+    return frame, x, values
 
 
-@dataclass(frozen=True, slots=True)
-class _Sums:
-    """What the likelihood needs of the data; arrays over repeaters, but those over distinct x."""
-
-    x: FloatArray
-    value: FloatArray
-    weight: FloatArray
-    distinct_x: FloatArray
-    weight_by_x: FloatArray
-    total: float
-    log_spend: float
-    mean_spend: float
+def _n(frame: pd.DataFrame) -> FloatArray | None:
+    return numbers(frame, "n") if "n" in frame.columns else None
 
 
-def _sums(x: FloatArray, spend: FloatArray, w: FloatArray) -> _Sums:
-    counting = w > 0
-    x, spend, w = x[counting], spend[counting], w[counting]
-    code, distinct = pd.factorize(x)
-    of_x: IntArray = code.astype(np.int64)
-    total = float(w.sum())
-    return _Sums(
-        x=x,
-        value=x * spend,
-        weight=w,
-        distinct_x=np.asarray(distinct, dtype=np.float64),
-        weight_by_x=np.bincount(of_x, w, minlength=len(distinct)).astype(np.float64),
-        total=total,
-        log_spend=float(w @ np.log(spend)),
-        mean_spend=float(w @ spend) / total if total else 0.0,
-    )
-
-
-def _starts(d: _Sums) -> Sequence[Sequence[float]]:
-    return ((5.0, 4.0, 0.4 * d.mean_spend), (1.5, 2.0, d.mean_spend))
-
-
-def _log_likelihood(theta: FloatArray, d: _Sums) -> tuple[float, FloatArray]:
+def _expected(theta: FloatArray, x: FloatArray, spend: FloatArray) -> FloatArray:
     p, q, gamma = theta
-    px, w_x = p * d.distinct_x, d.weight_by_x
-    # gamma against the total value, both ways round, so that nothing cancels where one is far larger
-    q_log = float(d.weight @ np.log1p(d.value / gamma))
-    p_log = float((d.weight * d.x) @ np.log1p(gamma / d.value))
-    value = -(w_x @ betaln(px, q)) - q * q_log - p * p_log - d.log_spend
-    digamma_all = digamma(px + q)
-    slope = (q * d.value - p * d.x * gamma) / (gamma * (gamma + d.value))
-    gradient = np.array(
-        [
-            (w_x * d.distinct_x) @ (digamma_all - digamma(px)) - p_log,
-            w_x @ (digamma_all - digamma(q)) - q_log,
-            d.weight @ slope,
-        ]
-    )
-    return float(value), gradient
+    with np.errstate(invalid="ignore"):
+        return np.asarray(p * (gamma + x * spend) / (p * x + q - 1))
+
+
+def _starts(data: ValueSums) -> Sequence[Sequence[float]]:
+    return ((5.0, 4.0, 0.4 * data.mean_spend), (1.5, 2.0, data.mean_spend))

@@ -1,0 +1,82 @@
+"""Intervals of what a fitted model predicts, from the uncertainty of its parameters (the delta method).
+
+The parameters' logarithms are nearly normal, with the covariance of the fit. A prediction is followed on the scale
+where it has no limits (logarithm of an amount, log odds of a probability), so an interval never leaves its range.
+It is the interval of an expectation: what single customers do scatters far more (see `sample`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, TypeAlias
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit, logit
+
+from nbdataops.ltv.columns import FloatArray
+from nbdataops.ltv.fit.fit_result import FitResult, two_sided
+
+Range: TypeAlias = Literal["positive", "probability", "real"]
+STEP = 1e-4
+"""Of the differences, in logarithms of a parameter."""
+
+
+def standard_deviation(
+    predict: Callable[[FloatArray], FloatArray], result: FitResult, range_: Range = "positive"
+) -> FloatArray:
+    """Standard deviation of a prediction on its unlimited scale, elementwise; NaN where the fit determines none.
+
+    `predict` maps parameters, in the order of `result.parameters`, to predictions. Where a prediction is at the limit
+    of its range whatever the parameters, the deviation is 0.
+    """
+    theta = np.array(list(result.parameters.values()))
+    is_log = np.array(result.is_log)
+    if not (result.identified and np.isfinite(result.covariance).all()):
+        return np.full(predict(theta).shape, np.nan)
+    slopes = []
+    for j in range(len(theta)):
+        shifted = []
+        for side in (1, -1):
+            there = theta.copy()
+            there[j] = theta[j] * np.exp(side * STEP) if is_log[j] else theta[j] + side * STEP
+            shifted.append(_unlimited(predict(there), range_))
+        up, down = shifted
+        same = up == down  # both at a limit
+        slopes.append(np.where(same, 0.0, np.where(same, 0.0, up) - np.where(same, 0.0, down)) / (2 * STEP))
+    gradient = np.array(slopes)
+    variance = np.einsum("i...,ij,j...->...", gradient, result.covariance, gradient)
+    return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
+
+
+def ends(
+    value: FloatArray, deviation: FloatArray, level: object, range_: Range = "positive"
+) -> tuple[FloatArray, FloatArray]:
+    """Lower and upper end of the interval of `level` around predictions with these deviations."""
+    reach = two_sided(level) * deviation
+    if range_ == "probability":
+        at = logit(value)
+        return expit(at - reach), expit(at + reach)
+    if range_ == "real":
+        return value - reach, value + reach
+    return value * np.exp(-reach), value * np.exp(reach)
+
+
+def with_interval(
+    value: FloatArray,
+    deviation: FloatArray,
+    level: object,
+    index: pd.Index,
+    name: str,
+    range_: Range = "positive",
+) -> pd.DataFrame:
+    """The columns `name`, `lower`, `upper` of what a verb answers when it is asked for an interval."""
+    lower, upper = ends(value, deviation, level, range_)
+    return pd.DataFrame({name: value, "lower": lower, "upper": upper}, index=index)
+
+
+def _unlimited(value: FloatArray, range_: Range) -> FloatArray:
+    with np.errstate(divide="ignore"):
+        if range_ == "probability":
+            return np.asarray(logit(value))
+        return np.log(value) if range_ == "positive" else value
