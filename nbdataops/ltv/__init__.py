@@ -11,12 +11,14 @@ from nbdataops.ltv.attrition.bg_nbd import BGNBD
 from nbdataops.ltv.attrition.pareto_nbd import ParetoNBD
 from nbdataops.ltv.columns import LtvInputError
 from nbdataops.ltv.empirical.cohort_decay import CohortDecay, Decay
+from nbdataops.ltv.fit.bootstrap import bootstrap
 from nbdataops.ltv.fit.cells import Cells, rfm_cells
 from nbdataops.ltv.fit.fit_result import FitResult
 from nbdataops.ltv.fit.likelihood_fit import NotConvergedError
 from nbdataops.ltv.spend.gamma_gamma import GammaGamma
 from nbdataops.ltv.summary.cohort_ages import CohortAges, cohort_ages
 from nbdataops.ltv.summary.rfm import rfm_summary
+from nbdataops.ltv.time_units import TimeUnit, rate_per_unit
 
 __all__ = [
     "BGNBD",
@@ -29,7 +31,10 @@ __all__ = [
     "LtvInputError",
     "NotConvergedError",
     "ParetoNBD",
+    "TimeUnit",
+    "bootstrap",
     "cohort_ages",
+    "rate_per_unit",
     "rfm_cells",
     "rfm_summary",
 ]

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from nbdataops.ltv import GammaGamma, LtvInputError
-from nbdataops.ltv.spend.value_sums import log_likelihood as _log_likelihood, value_sums as _sums
+from nbdataops.ltv.spend.value_sums import log_likelihood, value_sums
 
 
 def estimates(model: GammaGamma) -> np.ndarray:
@@ -14,13 +14,13 @@ def estimates(model: GammaGamma) -> np.ndarray:
 
 def test_the_gradient_agrees_with_differences(cdnow: pd.DataFrame) -> None:
     buyers = cdnow[cdnow["x"] > 0]
-    sums = _sums(buyers["x"].to_numpy(float), buyers["spend"].to_numpy(), np.arange(len(buyers)) % 3 * 1.0)
+    sums = value_sums(buyers["x"].to_numpy(float), buyers["spend"].to_numpy(), np.arange(len(buyers)) % 3 * 1.0)
     at = np.array([5.0, 3.0, 12.0])
-    gradient = _log_likelihood(at, sums)[1]
+    gradient = log_likelihood(at, sums)[1]
     for j in range(3):
         step = np.zeros(3)
         step[j] = 1e-5 * at[j]
-        difference = _log_likelihood(at + step, sums)[0] - _log_likelihood(at - step, sums)[0]
+        difference = log_likelihood(at + step, sums)[0] - log_likelihood(at - step, sums)[0]
         assert gradient[j] == pytest.approx(difference / (2 * step[j]), rel=1e-6, abs=1e-5)
 
 

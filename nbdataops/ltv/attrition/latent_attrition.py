@@ -19,6 +19,7 @@ from nbdataops.ltv.columns import FloatArray, LtvInputError, require_frame
 from nbdataops.ltv.fit.cells import Cells, rfm_cells, single_customer
 from nbdataops.ltv.fit.intervals import Range, standard_deviation, with_interval
 from nbdataops.ltv.fit.likelihood_model import LikelihoodModel, Uncertainty
+from nbdataops.ltv.fit.sums import dot
 from nbdataops.ltv.spend.spend_model import SpendModel
 from nbdataops.ltv.time_units import to_horizon, unit_of
 
@@ -249,6 +250,6 @@ class LatentAttrition(LikelihoodModel):
 def typical_rate(cells: Cells, counts: FloatArray) -> tuple[float, float]:
     """(mean age, mean transactions), kept off zero: what starting values scale with."""
     total = float(counts.sum())
-    mean_T = float(np.einsum("i,i", counts, cells.T)) / total
-    mean_x = float(np.einsum("i,i", counts, cells.x)) / total
+    mean_T = dot(counts, cells.T) / total
+    mean_x = dot(counts, cells.x) / total
     return (mean_T if mean_T > 0 else 1.0), max(mean_x, 0.05)

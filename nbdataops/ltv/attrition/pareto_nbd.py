@@ -12,6 +12,7 @@ from nbdataops.ltv.attrition.latent_attrition import LatentAttrition, typical_ra
 from nbdataops.ltv.attrition.pareto_tail import log_relative_tail
 from nbdataops.ltv.columns import FloatArray
 from nbdataops.ltv.fit.cells import Cells
+from nbdataops.ltv.fit.sums import dot
 
 
 class ParetoNBD(LatentAttrition):
@@ -51,36 +52,38 @@ class ParetoNBD(LatentAttrition):
     ) -> tuple[float, FloatArray]:
         r, alpha, s, beta = theta
         x, n = cells.distinct_x, counts
-        n_x = np.bincount(cells.x_of_cell, n, minlength=len(x))
+        n_x = np.bincount(cells.x_of_cell, n, minlength=len(x)).astype(np.float64)
         purchases = r + cells.x
         # the likelihood of being alive at T ...
-        value = n_x @ (gammaln(r + x) - gammaln(r) - x * np.log(alpha))
-        value -= (n * purchases) @ np.log1p(cells.T / alpha) + s * (n @ np.log1p(cells.T / beta))
+        grown_alpha, grown_beta = np.log1p(cells.T / alpha), np.log1p(cells.T / beta)
+        n_alpha, n_beta = dot(n, grown_alpha), dot(n, grown_beta)
+        value = dot(n_x, gammaln(r + x) - gammaln(r) - x * np.log(alpha))
+        value -= r * n_alpha + dot(n * cells.x, grown_alpha) + s * n_beta
         gradient = np.array(
             [
-                n_x @ (digamma(r + x) - digamma(r)) - n @ np.log1p(cells.T / alpha),
-                n @ (r / alpha - purchases / (alpha + cells.T)),
-                -(n @ np.log1p(cells.T / beta)),
-                s / beta * (n @ (cells.T / (beta + cells.T))),
+                dot(n_x, digamma(r + x) - digamma(r)) - n_alpha,
+                dot(n, r / alpha - purchases / (alpha + cells.T)),
+                -n_beta,
+                s / beta * dot(n, cells.T / (beta + cells.T)),
             ]
         )
         # ... times one plus the odds of having left since t_x, s (I(t_x) - I(T)) over it
         odds = _odds(theta, cells)
-        value += n @ np.logaddexp(0.0, odds.log)
+        value += dot(n, np.logaddexp(0.0, odds.log))
         left = n * expit(odds.log)
         by_age = -left * odds.ratio
         by_recency = left - by_age
         silent = cells.T - cells.t_x
         gradient += (
-            by_recency @ odds.log_alpha,
-            -((by_recency * purchases) @ (silent / ((alpha + cells.T) * (alpha + cells.t_x)))),
-            by_recency @ odds.log_beta + left.sum() / s,
-            -s * (by_recency @ (silent / ((beta + cells.T) * (beta + cells.t_x)))),
+            dot(by_recency, odds.log_alpha),
+            -dot(by_recency * purchases, silent / ((alpha + cells.T) * (alpha + cells.t_x))),
+            dot(by_recency, odds.log_beta) + left.sum() / s,
+            -s * dot(by_recency, silent / ((beta + cells.T) * (beta + cells.t_x))),
         )
         of_pair = np.bincount(cells.recency.of_cell, by_recency, minlength=len(cells.recency.x))
-        gradient += of_pair @ odds.recency_gradient
+        gradient += np.einsum("i,ij", of_pair, odds.recency_gradient)
         of_pair = np.bincount(cells.age.of_cell, by_age, minlength=len(cells.age.x))
-        gradient += of_pair @ odds.age_gradient
+        gradient += np.einsum("i,ij", of_pair, odds.age_gradient)
         return float(value), gradient
 
     def _alive(self, theta: FloatArray, cells: Cells) -> FloatArray:

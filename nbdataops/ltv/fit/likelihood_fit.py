@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from nbdataops.errors import StageError
 from nbdataops.ltv.columns import FloatArray
@@ -83,6 +82,25 @@ def maximise(
     return result, Optimum(found.u, found.hessian) if result.identified else None
 
 
+def nearby_optimum(
+    evaluate: Evaluate, names: Sequence[str], total_weight: float, near: Optimum
+) -> FloatArray | None:
+    """The parameters of an optimum so close that the Hessian of `near` leads there; None if it does not.
+
+    For refits under resampled weights: two or three evaluations each, and no Hessian of their own.
+    """
+    objective = Objective(evaluate, names, total_weight)
+    u = near.at
+    gradient = objective(u)[1]
+    while (norm := float(np.abs(gradient).max())) > CONVERGED:
+        there = u + _newton_step(near.hessian, gradient, LEAST_DAMPING)
+        gradient_there = objective(there)[1]
+        if not np.abs(gradient_there).max() < 0.5 * norm:
+            return None
+        u, gradient = there, gradient_there
+    return objective.theta(u)
+
+
 @dataclass(frozen=True, slots=True)
 class _Point:
     u: FloatArray
@@ -93,6 +111,8 @@ class _Point:
 
 def _cold_search(objective: Objective, u: FloatArray, middle: FloatArray) -> _Point:
     """L-BFGS and Newton in turn, since each goes on where the other is stuck (plateaus, rounding)."""
+    from scipy.optimize import minimize  # late: it is a third of the time that importing this package takes
+
     for _ in range(3):
         found = minimize(
             objective,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from nbdataops.ltv.columns import FloatArray, LtvInputError, require_positive, to_floats
 from nbdataops.ltv.estimator import Estimator
 from nbdataops.ltv.fit.fit_result import FitResult
-from nbdataops.ltv.fit.likelihood_fit import Optimum, maximise
+from nbdataops.ltv.fit.likelihood_fit import NotConvergedError, Optimum, maximise
 from nbdataops.ltv.fit.objective import Evaluate
 from nbdataops.ltv.time_units import TimeUnit, days_per
 
@@ -63,10 +64,11 @@ class LikelihoodModel(Estimator, ABC):
         warm = self._optimum if self.warm_start else None
         tried = 0
         if warm is None and sketch is not None:
-            rough, warm = maximise(
-                sketch, self.parameter_names, starts, sketch_weight, real=self.real_parameters
-            )
-            tried = rough.starts
+            with suppress(NotConvergedError):  # then the whole is searched from its own starts
+                rough, warm = maximise(
+                    sketch, self.parameter_names, starts, sketch_weight, real=self.real_parameters
+                )
+                tried = rough.starts
         self.fit_result_, self._optimum = maximise(
             evaluate,
             self.parameter_names,
@@ -96,6 +98,16 @@ class LikelihoodModel(Estimator, ABC):
                 todo="fit it to data, or leave out interval",
             )
         return self.fit_result_
+
+    def bootstrap_optimum(self) -> Optimum:
+        """Where refits under resampled customers start; an error where the fit has no clear peak."""
+        result = self._result()
+        if self._optimum is None:
+            raise LtvInputError(
+                f"no bootstrap without a clear peak: {result.reason}",
+                todo="choose a simpler model, or give the model more history",
+            )
+        return self._optimum
 
     def _draw_theta(self, rng: np.random.Generator, parameters: Uncertainty) -> FloatArray:
         """Parameters as the data leave them uncertain (normal in their logarithms), or as fitted."""

@@ -10,7 +10,6 @@ Statistics 37:87.
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import minimize
 
 from nbdataops.ltv.columns import FloatArray
 from nbdataops.ltv.fit.objective import Objective
@@ -84,6 +83,7 @@ def _best_rest(objective: Objective, u: FloatArray, rest: FloatArray) -> FloatAr
     """The optimum of all coordinates but one."""
     if not rest.any():
         return u
+    from scipy.optimize import minimize  # late: it is a third of the time that importing this package takes
 
     def reduced(v: FloatArray) -> tuple[float, FloatArray]:
         full = u.copy()

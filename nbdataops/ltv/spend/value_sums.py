@@ -13,6 +13,7 @@ import pandas as pd
 from scipy.special import betaln, digamma
 
 from nbdataops.ltv.columns import FloatArray, IntArray
+from nbdataops.ltv.fit.sums import dot
 
 BLOCK = 1 << 14
 
@@ -50,9 +51,9 @@ def value_sums(x: FloatArray, spend: FloatArray, w: FloatArray | None) -> ValueS
     log_value = np.log(value)
     distinct, weight_by_x = _weight_by_x(x, w)
     total = float(len(x)) if w is None else float(w.sum())
-    log_x = float(np.einsum("i,i", weight_by_x, np.log(distinct)))
-    log_values = float(log_value.sum()) if w is None else float(np.einsum("i,i", w, log_value))
-    spent = float(spend.sum()) if w is None else float(np.einsum("i,i", w, spend))
+    log_x = dot(weight_by_x, np.log(distinct))
+    log_values = float(log_value.sum()) if w is None else dot(w, log_value)
+    spent = float(spend.sum()) if w is None else dot(w, spend)
     return ValueSums(
         x=x,
         value=value,
@@ -72,11 +73,11 @@ def log_likelihood(theta: FloatArray, data: ValueSums) -> tuple[float, FloatArra
     px, w_x = p * data.distinct_x, data.weight_by_x
     q_log, p_log, slope = _sums(p, q, gamma, data)
     digamma_all = digamma(px + q)
-    value = -np.einsum("i,i", w_x, betaln(px, q)) - q * q_log - p * p_log - data.log_spend
+    value = -dot(w_x, betaln(px, q)) - q * q_log - p * p_log - data.log_spend
     gradient = np.array(
         [
-            np.einsum("i,i", w_x * data.distinct_x, digamma_all - digamma(px)) - p_log,
-            np.einsum("i,i", w_x, digamma_all - digamma(q)) - q_log,
+            dot(w_x * data.distinct_x, digamma_all - digamma(px)) - p_log,
+            dot(w_x, digamma_all - digamma(q)) - q_log,
             slope,
         ]
     )
@@ -93,25 +94,20 @@ def _sums(p: float, q: float, gamma: float, data: ValueSums) -> tuple[float, flo
     for i in range(0, len(data.x), BLOCK):
         x, v = data.x[i : i + BLOCK], data.value[i : i + BLOCK]
         ratio = v / gamma
-        small = np.minimum(ratio, 1 / ratio)
-        both = 1 + small
-        # log1p by a rounded sum and its error, twice as fast as numpy's
-        excess = both - 1
-        log_small = np.log(both) * (small / np.where(excess == 0, 1.0, excess))
-        log_small = np.where(excess == 0, small, log_small)
+        log_small = np.log1p(np.minimum(ratio, 1 / ratio))
         apart = data.log_value[i : i + BLOCK] - log_gamma
         by_gamma = log_small + np.maximum(apart, 0.0)
         by_value = log_small + np.maximum(-apart, 0.0)
         pull = (q * ratio - p * x) / (1 + ratio)
         if data.weight is None:
             q_log += by_gamma.sum()
-            p_log += np.einsum("i,i", x, by_value)
+            p_log += dot(x, by_value)
             slope += pull.sum()
         else:
             w = data.weight[i : i + BLOCK]
-            q_log += np.einsum("i,i", w, by_gamma)
+            q_log += dot(w, by_gamma)
             p_log += np.einsum("i,i,i", w, x, by_value)
-            slope += np.einsum("i,i", w, pull)
+            slope += dot(w, pull)
     return float(q_log), float(p_log), float(slope / gamma)
 
 

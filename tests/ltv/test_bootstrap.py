@@ -1,0 +1,70 @@
+"""Whole refits under resampled customers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nbdataops.ltv import BGNBD, LtvInputError, ParetoNBD, bootstrap, rfm_cells
+
+from .shops import equal_leaving_shop, pareto_shop
+
+
+@pytest.fixture(scope="module")
+def shop() -> pd.DataFrame:
+    return pareto_shop(5000)
+
+
+@pytest.mark.parametrize("cls", [BGNBD, ParetoNBD])
+@pytest.mark.parametrize("scheme", ["poisson", "multinomial"])
+def test_replicates_scatter_as_the_standard_errors_say(cls, scheme: str, shop: pd.DataFrame) -> None:
+    model = cls().fit(shop)
+    refits = bootstrap(model, shop, replicates=100, scheme=scheme)
+    for name, error in model.fit_result_.standard_errors.items():
+        assert refits[name].std() == pytest.approx(error, rel=0.5)
+        assert abs(refits[name].median() - model.fit_result_.parameters[name]) < error
+
+
+def test_a_replicate_is_the_optimum_of_its_own_customers(shop: pd.DataFrame) -> None:
+    model, cells = BGNBD().fit(shop), rfm_cells(shop)
+    refit = bootstrap(model, cells, replicates=1, seed=5).iloc[0]
+    stream = np.random.SeedSequence(5).spawn(1)[0]
+    counts = np.random.default_rng(stream).poisson(cells.counts()).astype(float)
+    grouped = pd.DataFrame({"x": cells.x, "t_x": cells.t_x, "T": cells.T, "n": counts})
+    again = BGNBD().fit(grouped)
+    np.testing.assert_allclose(refit, list(again.fit_result_.parameters.values()), rtol=1e-4)
+
+
+def test_totals_of_a_horizon_surround_the_forecast(shop: pd.DataFrame) -> None:
+    model = BGNBD().fit(shop)
+    totals = bootstrap(model, shop, replicates=60, horizon=20).transactions
+    expected = model.expected_transactions(shop, 20).sum()
+    assert totals.min() < expected < totals.max()
+    assert 0.005 < totals.std() / expected < 0.2
+
+
+def test_the_same_seed_gives_the_same_replicates(shop: pd.DataFrame) -> None:
+    model = BGNBD().fit(shop)
+    first, again, other = (bootstrap(model, shop, replicates=3, seed=s) for s in (1, 1, 2))
+    pd.testing.assert_frame_equal(first, again)
+    assert not first.equals(other)
+    more = bootstrap(model, shop, replicates=5, seed=1)
+    pd.testing.assert_frame_equal(more.iloc[:3], first)
+
+
+def test_a_ridge_has_no_bootstrap() -> None:
+    shop = equal_leaving_shop(1000, leaving=0.01)
+    with pytest.raises(LtvInputError, match="without a clear peak"):
+        bootstrap(ParetoNBD().fit(shop), shop)
+
+
+def test_wrong_options_are_refused(shop: pd.DataFrame) -> None:
+    model = BGNBD().fit(shop)
+    with pytest.raises(LtvInputError, match="no scheme 'poison'") as caught:
+        bootstrap(model, shop, scheme="poison")
+    assert "poisson" in caught.value.todo
+    with pytest.raises(LtvInputError, match="replicates"):
+        bootstrap(model, shop, replicates=0)
+    with pytest.raises(LtvInputError, match="not whole"):
+        bootstrap(model, shop.assign(n=0.7), scheme="multinomial")
