@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-quick test-slow lint bench format pictures clean
+.PHONY: demo test test-quick test-slow lint bench bench-ltv format pictures clean
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -43,6 +43,9 @@ format: $(VENV)/.installed-lint
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks
+
+bench-ltv: $(VENV)/.installed-test  ## against lifetimes, pymc-marketing and DuckDB; makes .venv-peers
+	$(BIN)/python -m benchmarks ltv
 
 pictures: $(VENV)/.installed-test demo  ## the pictures of README.md, from the demo's run
 	$(BIN)/python -m tests.browser.pictures

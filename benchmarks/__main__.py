@@ -7,23 +7,36 @@ import importlib
 import sys
 
 import benchmarks
-from benchmarks.comparison import Comparison, show
+import benchmarks.ltv
+from benchmarks.comparison import Comparison, PeerMissingError, show
+
+GROUPS = {"ltv": benchmarks.ltv.NAMES}
 
 
 def main() -> None:
+    names = (*benchmarks.NAMES, *GROUPS, *(name for group in GROUPS.values() for name in group))
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=benchmarks.__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(benchmarks.NAMES)}")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names)}")
     parser.add_argument("--rounds", type=int, help="rounds of each; default: the benchmark's own number")
     given = parser.parse_args()
-    unknown = sorted(set(given.names) - set(benchmarks.NAMES))
+    unknown = sorted(set(given.names) - set(names))
     if unknown:
-        parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(benchmarks.NAMES)}")
+        parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(names)}")
     found: list[Comparison] = []
-    for name in given.names or benchmarks.NAMES:
-        module = importlib.import_module(f"benchmarks.{name}")
-        print(f"{name} ...", file=sys.stderr, flush=True)
-        found += module.measure(given.rounds or module.ROUNDS)
-    show(found)
+    missing = False
+    for asked in given.names or benchmarks.NAMES:
+        for name in GROUPS.get(asked, (asked,)):
+            module = importlib.import_module(f"benchmarks.{name}")
+            print(f"{name} ...", file=sys.stderr, flush=True)
+            try:
+                found += module.measure(given.rounds or module.ROUNDS)
+            except PeerMissingError as error:
+                print(f"{name} SKIPPED: {error}", file=sys.stderr, flush=True)
+                missing = missing or name in given.names
+    if found:
+        show(found)
+    if missing:
+        sys.exit(1)
 
 
 if __name__ == "__main__":

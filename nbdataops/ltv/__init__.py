@@ -7,7 +7,9 @@
 1.226
 """
 
+from nbdataops.ltv.attrition.bg_cnbd import BGCNBD, MBGCNBD
 from nbdataops.ltv.attrition.bg_nbd import BGNBD
+from nbdataops.ltv.attrition.mbg_nbd import MBGNBD
 from nbdataops.ltv.attrition.pareto_nbd import ParetoNBD
 from nbdataops.ltv.columns import LtvInputError
 from nbdataops.ltv.empirical.cohort_decay import CohortDecay, Decay
@@ -21,7 +23,10 @@ from nbdataops.ltv.summary.rfm import rfm_summary
 from nbdataops.ltv.time_units import TimeUnit, rate_per_unit
 
 __all__ = [
+    "BGCNBD",
     "BGNBD",
+    "MBGCNBD",
+    "MBGNBD",
     "Cells",
     "CohortAges",
     "CohortDecay",

@@ -8,26 +8,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbdataops.ltv import BGNBD, ParetoNBD, rfm_cells
+from nbdataops.ltv import BGNBD, MBGNBD, ParetoNBD, rfm_cells
 
 from .shops import pareto_shop, summaries
 
-MODELS = (BGNBD, ParetoNBD)
+MODELS = (BGNBD, MBGNBD, ParetoNBD)
 both = pytest.mark.parametrize("cls", MODELS)
-Model = type[BGNBD] | type[ParetoNBD]
+Model = type[BGNBD] | type[MBGNBD] | type[ParetoNBD]
 
 KNOWN = {
     BGNBD: {"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426},
+    MBGNBD: {"r": 0.525, "alpha": 6.183, "a": 0.891, "b": 1.614},
     ParetoNBD: {"r": 0.553, "alpha": 10.58, "s": 0.606, "beta": 11.656},
 }
 positive = st.sampled_from([0.01, 0.3, 0.9999, 1.0, 2.5, 40.0])
 
 
-def known(cls: Model, **other: float) -> BGNBD | ParetoNBD:
+def known(cls: Model, **other: float) -> BGNBD | MBGNBD | ParetoNBD:
     return cls.with_parameters(**{**KNOWN[cls], **other})
 
 
-def estimates(model: BGNBD | ParetoNBD) -> np.ndarray:
+def estimates(model: BGNBD | MBGNBD | ParetoNBD) -> np.ndarray:
     return np.array([getattr(model, f"{name}_") for name in model.parameter_names])
 
 
@@ -162,7 +163,9 @@ def test_predictions_make_sense_for_any_customer_and_parameters(
     )
     alive = model.probability_alive(rfm)
     assert alive.between(0, 1).all()
-    assert (alive[(rfm["x"] == 0) & (rfm["T"] == 0)] == 1).all()
+    just_came = alive[(rfm["x"] == 0) & (rfm["T"] == 0)]
+    # only MBG/NBD lets somebody leave in the moment of coming
+    assert np.allclose(just_came, third / (second + third) if cls is MBGNBD else 1.0)
     previous = np.zeros(len(rfm))
     for horizon in (0.0, 0.1, 39.0, 5000.0):
         expected = model.expected_transactions(rfm, horizon)

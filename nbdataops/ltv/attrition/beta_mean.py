@@ -24,6 +24,13 @@ TAIL = 42.0
 
 def mean_purchases_until_leaving(shape: FloatArray, c: FloatArray, a: float, b: FloatArray) -> FloatArray:
     """E[(1 - (1 + p c)^-shape) / p] for p ~ Beta(a, b), elementwise; a > 0, b > 0, c >= 0."""
+    p, weight = beta_nodes(a, b)
+    bought = -np.expm1(-shape[:, None] * np.log1p(p * c[:, None])) / p
+    return np.asarray((weight * bought).sum(axis=1))
+
+
+def beta_nodes(a: float, b: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Nodes and weights, one row for each b, of the average over Beta(a, b)."""
     width = np.minimum(1.0, np.sqrt(1 / a + 1 / b))
     middle = np.log(a / b)
     reach_left = np.arcsinh(TAIL / (a * width) + TAIL**0.5)
@@ -32,6 +39,4 @@ def mean_purchases_until_leaving(shape: FloatArray, c: FloatArray, a: float, b: 
     logit = middle[:, None] + width[:, None] * np.sinh(w)
     log_density = a * log_expit(logit) + b[:, None] * log_expit(-logit) + np.log(np.cosh(w))
     density = np.exp(log_density - log_density.max(axis=1, keepdims=True))
-    p = np.maximum(expit(logit), 1e-300)
-    bought = -np.expm1(-shape[:, None] * np.log1p(p * c[:, None])) / p
-    return np.asarray((density * bought).sum(axis=1) / density.sum(axis=1))
+    return np.maximum(expit(logit), 1e-300), density / density.sum(axis=1, keepdims=True)

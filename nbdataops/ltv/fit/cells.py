@@ -71,6 +71,11 @@ class Cells:
         w = row_weights(sample_weight, self.n, self.index)
         return np.bincount(self.of_customer, w, minlength=len(self)).astype(np.float64)
 
+    def row_weights(self, sample_weight: object = None) -> FloatArray:
+        """How many customers each row of the summary stands for, under these weights."""
+        w = row_weights(sample_weight, self.n, self.index)
+        return np.ones(len(self.index)) if w is None else w
+
     def expand(self, values: FloatArray, name: str) -> pd.Series:
         """Values per cell as a Series over customers."""
         return pd.Series(values[self.of_customer], index=self.index, name=name)

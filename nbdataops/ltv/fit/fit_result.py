@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import NormalDist
 from typing import Any
 
@@ -61,6 +61,10 @@ class FitResult:
         ends = {name: self._peak.interval(j, z) for j, name in enumerate(self.parameters)}
         frame = pd.DataFrame.from_dict(ends, orient="index", columns=["lower", "upper"])
         return frame.rename_axis("parameter")
+
+    def with_constant(self, constant: float) -> FitResult:
+        """The same result with a term added to the log-likelihood that no parameter changes."""
+        return replace(self, log_likelihood=self.log_likelihood + constant)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_peak": None}

@@ -18,14 +18,16 @@ import numpy as np
 import pandas as pd
 
 from nbdataops.ltv.attrition.bg_nbd import BGNBD
+from nbdataops.ltv.attrition.mbg_nbd import MBGNBD
 from nbdataops.ltv.attrition.pareto_nbd import ParetoNBD
 from nbdataops.ltv.columns import LtvInputError
 from nbdataops.ltv.spend.gamma_gamma import GammaGamma
 
-Model: TypeAlias = BGNBD | ParetoNBD | GammaGamma
+Model: TypeAlias = BGNBD | MBGNBD | ParetoNBD | GammaGamma
 MODELS: dict[str, Any] = {
     "BGNBD": BGNBD,
     "GammaGamma": GammaGamma,
+    "MBGNBD": MBGNBD,
     "ParetoNBD": ParetoNBD,
 }
 LAST_BIN = 7

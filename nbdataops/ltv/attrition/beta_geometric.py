@@ -1,0 +1,161 @@
+"""Customers who may leave after a purchase: what BG/NBD, MBG/NBD and their regular variants share.
+
+While alive a customer buys at every k-th tick of a Poisson clock of an own rate, Gamma(r, alpha) over customers: gaps
+are Erlang-k, so that k = 1 is pure chance and larger k more regular. At each chance to leave it does, with an own
+probability, Beta(a, b) over customers. With c chances survived so far (x, or x + 1 where the first purchase is one),
+the likelihood of x, t_x and T is
+
+    Gamma(r + kx) alpha^r / Gamma(r) * B(a, b + c) / B(a, b) *
+        [S (alpha + T)^-(r + kx) + a / (b + c - 1) (alpha + t_x)^-(r + kx)],
+    S = sum over j < k of Gamma(r + kx + j) / (Gamma(r + kx) j!) ((T - t_x) / (alpha + T))^j,
+
+alive until T in phase j of the running gap, or gone right after the last purchase. Terms of S are positive, and their
+shares are the probabilities of the phases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+from scipy.special import betaln, digamma, expit, gammaln
+
+from nbdataops.ltv.attrition.beta_mean import mean_purchases_until_leaving
+from nbdataops.ltv.attrition.latent_attrition import LatentAttrition, typical_rate
+from nbdataops.ltv.attrition.leaving import purchases_until_leaving
+from nbdataops.ltv.attrition.regular_mean import mean_regular_purchases_until_leaving
+from nbdataops.ltv.columns import FloatArray
+from nbdataops.ltv.fit.cells import Cells
+from nbdataops.ltv.fit.sums import dot
+
+
+class BetaGeometric(LatentAttrition):
+    """Base of the models where leaving may happen at purchases."""
+
+    parameter_names = ("r", "alpha", "a", "b")
+    first_chance: ClassVar[int]
+    """1 if a customer may leave right after the first purchase, 0 if only after repeat purchases."""
+
+    r_: float
+    alpha_: float
+    a_: float
+    b_: float
+
+    def _ticks(self) -> int:
+        """Ticks of the clock per purchase: k."""
+        return 1
+
+    def _starts(self, cells: Cells, counts: FloatArray) -> Sequence[Sequence[float]]:
+        mean_T, mean_x = typical_rate(cells, counts)
+        gap = mean_T / (mean_x * self._ticks())
+        return ((0.5, 0.5 * gap, 1.0, 2.0), (0.2, 0.1 * gap, 0.5, 5.0))
+
+    def _log_likelihood(
+        self, theta: FloatArray, cells: Cells, counts: FloatArray
+    ) -> tuple[float, FloatArray]:
+        r, alpha, a, b = theta
+        n = counts
+        shape = r + self._ticks() * cells.distinct_x
+        chances = cells.distinct_x + self.first_chance
+        n_x = np.bincount(cells.x_of_cell, n, minlength=len(shape)).astype(np.float64)
+        total = float(n.sum())
+        value = dot(n_x, gammaln(shape) - gammaln(r) + betaln(a, b + chances) - betaln(a, b))
+        value += total * r * np.log(alpha)
+        d_ab = digamma(a + b) - digamma(a + b + chances)
+        d_r = dot(n_x, digamma(shape) - digamma(r)) + total * np.log(alpha)
+        d_alpha = total * r / alpha
+        d_a = dot(n_x, d_ab)
+        d_b = dot(n_x, d_ab + digamma(b + chances) - digamma(b))
+
+        # two ways to have been silent since t_x: alive until T, or left right after the last purchase
+        shape = r + self._ticks() * cells.x
+        log_T, log_t = np.log(alpha + cells.T), np.log(alpha + cells.t_x)
+        log_phases, by_shape, mean_phase = self._phases(shape, alpha, cells)
+        log_odds = self._log_odds_left(theta, cells, shape * (log_T - log_t) - log_phases)
+        value += dot(n, np.logaddexp(0.0, log_odds) + log_phases - shape * log_T)
+        left = n * expit(log_odds)
+        alive = n - left
+        d_r += dot(alive, by_shape - log_T) - dot(left, log_t)
+        d_alpha -= dot(alive, (shape + mean_phase) / (alpha + cells.T)) + dot(
+            left, shape / (alpha + cells.t_x)
+        )
+        d_a += float(left.sum()) / a
+        d_b -= dot(left, 1 / self._chances_before(b, cells))
+        return float(value), np.array([d_r, d_alpha, d_a, d_b])
+
+    def _phases(
+        self, shape: FloatArray, alpha: float, cells: Cells
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """log S, its derivative by the shape r + kx, and the mean phase, by cell."""
+        zero = np.zeros(len(shape))
+        if self._ticks() == 1:
+            return zero, zero, zero
+        silence = (cells.T - cells.t_x) / (alpha + cells.T)
+        term, total, rise = np.ones(len(shape)), np.ones(len(shape)), zero
+        by_shape, phase = zero.copy(), zero.copy()
+        for j in range(1, self._ticks()):
+            term = term * ((shape + j - 1) * silence / j)
+            rise = rise + 1 / (shape + j - 1)
+            total += term
+            by_shape += term * rise
+            phase += j * term
+        return np.log(total), by_shape / total, phase / total
+
+    def _phase_shares(self, theta: FloatArray, x: FloatArray, t_x: FloatArray, T: FloatArray) -> FloatArray:
+        """Probability of each phase given alive at T: one row a customer or cell, one column a phase."""
+        r, alpha, _, _ = theta
+        shape, silence = r + self._ticks() * x, (T - t_x) / (alpha + T)
+        terms = [np.ones(len(x))]
+        for j in range(1, self._ticks()):
+            terms.append(terms[-1] * ((shape + j - 1) * silence / j))
+        shares = np.stack(terms, axis=1)
+        return np.asarray(shares / shares.sum(axis=1, keepdims=True))
+
+    def _chances_before(self, b: float, cells: Cells) -> FloatArray:
+        """b + c - 1, and 1 where there was no chance to leave yet."""
+        chances = cells.x + self.first_chance
+        return np.where(chances > 0, b + chances - 1, 1.0)
+
+    def _log_odds_left(self, theta: FloatArray, cells: Cells, log_ratio: FloatArray) -> FloatArray:
+        """Log odds of having left right after the last purchase, of what it explains over being alive."""
+        odds = np.log(theta[2] / self._chances_before(theta[3], cells)) + log_ratio
+        return np.where(cells.x + self.first_chance > 0, odds, -np.inf)
+
+    def _alive(self, theta: FloatArray, cells: Cells) -> FloatArray:
+        r, alpha, _, _ = theta
+        shape = r + self._ticks() * cells.x
+        log_ratio = shape * np.log1p((cells.T - cells.t_x) / (alpha + cells.t_x))
+        log_phases = self._phases(shape, alpha, cells)[0]
+        return np.asarray(expit(-self._log_odds_left(theta, cells, log_ratio - log_phases)))
+
+    def _expected_if_alive(self, theta: FloatArray, cells: Cells, horizon: float) -> FloatArray:
+        r, alpha, a, b = theta
+        x, growth = cells.age.x, horizon / (alpha + cells.age.t)
+        shape, stayed = r + self._ticks() * x, b + x + self.first_chance
+        if self._ticks() == 1:
+            return mean_purchases_until_leaving(shape, growth, a, stayed)[cells.age.of_cell]
+        shares = self._phase_shares(theta, cells.x, cells.t_x, cells.T)
+        mean = np.zeros(len(cells))
+        for j in range(self._ticks()):
+            of_phase = mean_regular_purchases_until_leaving(shape, growth, a, stayed, self._ticks(), j)
+            mean += shares[:, j] * of_phase[cells.age.of_cell]
+        return mean
+
+    def _draw_if_alive(
+        self,
+        theta: FloatArray,
+        x: FloatArray,
+        t_x: FloatArray,
+        T: FloatArray,
+        horizon: float,
+        rng: np.random.Generator,
+    ) -> FloatArray:
+        r, alpha, a, b = theta
+        phase = np.zeros(len(x))
+        if self._ticks() > 1:
+            passed = np.cumsum(self._phase_shares(theta, x, t_x, T), axis=1)
+            phase = (rng.random((len(x), 1)) > passed[:, :-1]).sum(axis=1).astype(np.float64)
+        rate = rng.gamma(r + self._ticks() * x + phase) / (alpha + T)
+        bought = ((rng.poisson(rate * horizon) + phase) // self._ticks()).astype(np.int64)
+        return purchases_until_leaving(bought, rng.beta(a, b + x + self.first_chance), rng)
