@@ -19,7 +19,9 @@ from nbdataops.ltv.fit.fit_result import FitResult
 from nbdataops.ltv.fit.likelihood_fit import NotConvergedError
 from nbdataops.ltv.spend.gamma_gamma import GammaGamma
 from nbdataops.ltv.summary.cohort_ages import CohortAges, cohort_ages
+from nbdataops.ltv.summary.recency_transitions import RecencyTransitions, recency_transitions
 from nbdataops.ltv.summary.rfm import rfm_summary
+from nbdataops.ltv.summary.training_set import training_set
 from nbdataops.ltv.time_units import TimeUnit, rate_per_unit
 
 __all__ = [
@@ -36,10 +38,13 @@ __all__ = [
     "LtvInputError",
     "NotConvergedError",
     "ParetoNBD",
+    "RecencyTransitions",
     "TimeUnit",
     "bootstrap",
     "cohort_ages",
     "rate_per_unit",
+    "recency_transitions",
     "rfm_cells",
     "rfm_summary",
+    "training_set",
 ]

@@ -14,7 +14,9 @@ def estimates(model: GammaGamma) -> np.ndarray:
 
 def test_the_gradient_agrees_with_differences(cdnow: pd.DataFrame) -> None:
     buyers = cdnow[cdnow["x"] > 0]
-    sums = value_sums(buyers["x"].to_numpy(float), buyers["spend"].to_numpy(), np.arange(len(buyers)) % 3 * 1.0)
+    sums = value_sums(
+        buyers["x"].to_numpy(float), buyers["spend"].to_numpy(), np.arange(len(buyers)) % 3 * 1.0
+    )
     at = np.array([5.0, 3.0, 12.0])
     gradient = log_likelihood(at, sums)[1]
     for j in range(3):

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import csr_array
 
 from nbdataops.ltv.columns import FloatArray, weights
-from nbdataops.ltv.summary.purchase_days import TimeUnit, ZeroRule, days_per, purchase_days
+from nbdataops.ltv.summary.purchase_days import ZeroRule, purchase_days
+from nbdataops.ltv.time_units import TimeUnit, days_per
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,8 @@ def cohort_ages(
     >>> cohort_ages(log, pd.Timestamp("1997-01-15")).curve()["exposure"].round(2).tolist()
     [1.43, 1.0]
     """
+    from scipy.sparse import csr_array  # late: importing it takes long
+
     days = purchase_days(purchases, as_of, entity=entity, date=date, amount=amount, zero=zero)
     unit = days_per(time_unit)
     T = (days.as_of - days.first_day) / unit
