@@ -104,13 +104,13 @@ def test_everybody_of_one_age_gets_the_same(cohort: tuple[pd.DataFrame, date]) -
     ages = cohort_ages(*cohort)
     model = CohortDecay().fit(ages)
     rfm = pd.DataFrame({"T": [10.0, 30.0, 10.0], "x": [0, 1, 40]}, index=["a", "b", "c"])
-    value = model.expected_value(rfm, 39)
+    value = model.lifetime_value(rfm, 39)
     assert value.index.tolist() == ["a", "b", "c"]
     assert value["a"] == value["c"] > value["b"] > 0
-    own = model.expected_value(ages, 39)
+    own = model.lifetime_value(ages, 39)
     assert own.index.equals(ages.index)
     pd.testing.assert_series_equal(
-        own, model.expected_value(pd.DataFrame({"T": ages.T}, index=ages.index), 39)
+        own, model.lifetime_value(pd.DataFrame({"T": ages.T}, index=ages.index), 39)
     )
 
 
@@ -149,8 +149,8 @@ def test_another_time_unit_gives_the_same_forecast_where_the_shape_has_no_scale(
     weeks = CohortDecay(shape="exponential").fit(cohort_ages(*cohort))
     days = CohortDecay(shape="exponential").fit(cohort_ages(*cohort, time_unit="day"))
     at = pd.DataFrame({"T": [20.0]})
-    assert days.expected_value(at * 7, 91).iloc[0] == pytest.approx(
-        weeks.expected_value(at, 13).iloc[0], rel=0.01
+    assert days.lifetime_value(at * 7, 91).iloc[0] == pytest.approx(
+        weeks.lifetime_value(at, 13).iloc[0], rel=0.01
     )
 
 
@@ -169,7 +169,7 @@ def test_a_rising_curve_is_fitted_by_a_flat_one() -> None:
 def test_a_cohort_that_never_came_back_is_worth_nothing() -> None:
     log = pd.DataFrame({"customer_id": [1, 2], "date": pd.Timestamp(START), "amount": 5.0})
     ages = cohort_ages(log, START + timedelta(days=70))
-    assert (CohortDecay().fit(ages).expected_value(ages, 39) == 0).all()
+    assert (CohortDecay().fit(ages).lifetime_value(ages, 39) == 0).all()
 
 
 @pytest.mark.parametrize(
@@ -180,14 +180,14 @@ def test_a_cohort_that_never_came_back_is_worth_nothing() -> None:
         (lambda ages: CohortDecay().fit(ages, np.zeros(len(ages.index))), "all sample weights are zero"),
         (lambda ages: CohortDecay().fit(ages, np.ones(3)), "3 values"),
         (
-            lambda ages: CohortDecay().fit(ages).expected_value(pd.DataFrame({"t": [1.0]}), 39),
+            lambda ages: CohortDecay().fit(ages).lifetime_value(pd.DataFrame({"t": [1.0]}), 39),
             "no column 'T'",
         ),
         (
-            lambda ages: CohortDecay().fit(ages).expected_value(pd.DataFrame({"T": [-1.0]}), 39),
+            lambda ages: CohortDecay().fit(ages).lifetime_value(pd.DataFrame({"T": [-1.0]}), 39),
             "T is negative",
         ),
-        (lambda ages: CohortDecay().fit(ages).expected_value(ages, -1), "horizon is -1"),
+        (lambda ages: CohortDecay().fit(ages).lifetime_value(ages, -1), "horizon is -1"),
     ],
 )
 def test_impossible_calls_are_refused(call, what: str, cohort: tuple[pd.DataFrame, date]) -> None:

@@ -28,7 +28,7 @@ SKETCH = 20_000
 
 
 class LatentAttrition(LikelihoodModel):
-    """Base of the models in continuous time, where customers can leave at any time without notice."""
+    """Base of the models where customers leave without notice."""
 
     family: ClassVar[str] = "latent-attrition"
 
@@ -55,7 +55,7 @@ class LatentAttrition(LikelihoodModel):
         `horizon`: a number of time units, or a timedelta. `interval`: see `lifetime_value`.
         """
         self._theta()
-        h = self._finite(to_horizon(horizon, self.time_unit_))
+        h = self._finite(self._horizon(horizon))
         return self._answer(
             rfm, lambda theta, cells: self._expected(theta, cells, h), "transactions", interval
         )
@@ -87,11 +87,11 @@ class LatentAttrition(LikelihoodModel):
         where the data do not identify the parameters. Single customers scatter far more: see `sample`.
         """
         theta, frame = self._theta(), require_frame(rfm)
-        force, h = require_discount_rate(discount_rate), to_horizon(horizon, self.time_unit_)
+        force, h = require_discount_rate(discount_rate), self._horizon(horizon)
         cells = self._cells(frame)
 
         def present(at: FloatArray, customers: Cells) -> FloatArray:
-            return discounted(lambda t: self._expected(at, customers, t), h, force)
+            return self._present(at, customers, h, force)
 
         transactions = cells.expand(present(theta, cells), "value")
         each = spend.expected_spend(frame)
@@ -111,10 +111,7 @@ class LatentAttrition(LikelihoodModel):
         times = np.asarray(horizon, dtype=np.float64)
         distinct, where = np.unique(times, return_inverse=True)
         new = single_customer()
-        values = [
-            self._expected(theta, new, self._finite(to_horizon(float(t), self.time_unit_)))[0]
-            for t in distinct
-        ]
+        values = [self._expected(theta, new, self._finite(self._horizon(float(t))))[0] for t in distinct]
         return np.asarray(values, dtype=np.float64)[where].reshape(times.shape)
 
     def lifetime_value_new(self, horizon: object, *, spend: SpendModel, discount_rate: float = 0.0) -> float:
@@ -123,8 +120,8 @@ class LatentAttrition(LikelihoodModel):
         Each is worth the population's mean of `spend`; the first purchase itself is left out.
         """
         theta, new = self._theta(), single_customer()
-        force, h = require_discount_rate(discount_rate), to_horizon(horizon, self.time_unit_)
-        transactions = discounted(lambda t: self._expected(theta, new, t), h, force)[0]
+        force, h = require_discount_rate(discount_rate), self._horizon(horizon)
+        transactions = self._present(theta, new, h, force)[0]
         nobody = pd.DataFrame({"x": [0], "spend": [0.0]})
         return float(transactions * spend.expected_spend(nobody).iloc[0])
 
@@ -148,7 +145,7 @@ class LatentAttrition(LikelihoodModel):
         self._theta()
         if isinstance(draws, bool) or int(draws) != draws or draws < 1:
             raise LtvInputError(f"draws is {draws}", todo="give a whole number, 1 or more")
-        h = self._finite(to_horizon(horizon, self.time_unit_))
+        h = self._finite(self._horizon(horizon))
         frame = require_frame(rfm)
         cells = self._cells(frame)
         x, t_x, T = (column[cells.of_customer] for column in (cells.x, cells.t_x, cells.T))
@@ -187,6 +184,14 @@ class LatentAttrition(LikelihoodModel):
         cells = rfm_cells(rfm)
         unit_of(cells, self.time_unit_)
         return cells
+
+    def _horizon(self, horizon: object) -> float:
+        """A horizon in the model's time unit."""
+        return to_horizon(horizon, self.time_unit_)
+
+    def _present(self, theta: FloatArray, cells: Cells, horizon: float, force: float) -> FloatArray:
+        """Expected transactions up to `horizon`, each worth exp(-force * time ahead), by cell."""
+        return discounted(lambda t: self._expected(theta, cells, t), horizon, force)
 
     def _expected(self, theta: FloatArray, cells: Cells, horizon: float) -> FloatArray:
         return self._expected_if_alive(theta, cells, horizon) * self._alive(theta, cells)

@@ -7,7 +7,6 @@ from typing import ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import minimize_scalar
 from scipy.special import exprel, logsumexp, xlogy
 
 from nbdataops.errors import did_you_mean
@@ -17,10 +16,12 @@ from nbdataops.ltv.columns import (
     numbers,
     require_columns,
     require_frame,
-    require_horizon,
+    weights,
 )
-from nbdataops.ltv.estimator import Estimator
+from nbdataops.ltv.empirical.period_discount import discounted_in_steps
+from nbdataops.ltv.fit.refitted import Refitted
 from nbdataops.ltv.summary.cohort_ages import CohortAges
+from nbdataops.ltv.time_units import TimeUnit, to_horizon, unit_of
 
 Shape: TypeAlias = Literal["power", "exponential"]
 SHAPES: tuple[Shape, ...] = ("power", "exponential")
@@ -48,7 +49,7 @@ class Decay:
         return np.where(some, self.level * np.exp(log), 0.0)
 
 
-class CohortDecay(Estimator):
+class CohortDecay(Refitted):
     """Revenue and transactions per customer by age, from an acquisition cohort, with a fitted decay.
 
     Family: empirical cohort. Counts what the cohort did at each age (time since the own first purchase, which is left
@@ -71,7 +72,7 @@ class CohortDecay(Estimator):
     >>> log = pd.DataFrame({"customer_id": 7, "date": pd.to_datetime(["1997-01-01", "1997-01-08"]), "amount": 9.0})
     >>> ages = cohort_ages(log, pd.Timestamp("1997-01-29"))
     >>> model = CohortDecay(shape="exponential").fit(ages)
-    >>> model.expected_value(ages, horizon=39).round(2).tolist()
+    >>> model.lifetime_value(ages, horizon=39).round(2).tolist()
     [0.0]
     """
 
@@ -81,8 +82,14 @@ class CohortDecay(Estimator):
     curve_: pd.DataFrame
     observed_ages_: int
 
-    def __init__(self, *, shape: Literal["best", "power", "exponential"] = "best") -> None:
+    time_unit_: TimeUnit | None
+
+    def __init__(
+        self, *, shape: Literal["best", "power", "exponential"] = "best", refits: int = 0, seed: int = 0
+    ) -> None:
         self.shape = shape
+        self.refits = refits
+        self.seed = seed
 
     def fit(self, ages: CohortAges, sample_weight: object = None) -> Self:
         """Fit both decays. `ages` comes from `cohort_ages(purchases, as_of)`; one weight a customer of `ages.index`."""
@@ -94,7 +101,13 @@ class CohortDecay(Estimator):
             raise LtvInputError(
                 f"no shape {self.shape!r}", todo=did_you_mean(str(self.shape), ("best", *SHAPES))
             )
-        curve = ages.curve(sample_weight)
+        self.time_unit_ = unit_of(ages, None)
+        w = weights(sample_weight, ages.index)
+        self._fit_all(lambda model, drawn: model._fit_once(ages, drawn), len(ages.index), w)
+        return self
+
+    def _fit_once(self, ages: CohortAges, w: FloatArray | None) -> None:
+        curve = ages.curve(w)
         curve = curve[curve["exposure"] > 0]
         if len(curve) < 2:
             raise LtvInputError("fewer than two ages were observed", todo="a decay needs a longer history")
@@ -111,17 +124,58 @@ class CohortDecay(Estimator):
                 "revenue_fitted": self.revenue_.between(at, at + 1),
             }
         )
-        return self
 
-    def expected_transactions(self, rfm: pd.DataFrame | CohortAges, horizon: float) -> pd.Series:
-        """Expected transactions in the next `horizon` time units, by age alone: needs the column `T` only."""
-        self._require_fit("transactions_")
-        return _ahead(self.transactions_, rfm, horizon, "transactions")
+    def expected_transactions(
+        self, rfm: pd.DataFrame | CohortAges, horizon: object, *, interval: float | None = None
+    ) -> pd.Series | pd.DataFrame:
+        """Expected transactions in the next `horizon` time units, by age alone: needs the column `T` only.
 
-    def expected_value(self, rfm: pd.DataFrame | CohortAges, horizon: float) -> pd.Series:
-        """Expected revenue in the next `horizon` time units, by age alone: needs the column `T` only."""
-        self._require_fit("revenue_")
-        return _ahead(self.revenue_, rfm, horizon, "value")
+        `interval`, e.g. 0.9, adds `lower` and `upper` from the `refits` that the model was made with.
+        """
+        return self._ahead(rfm, horizon, "transactions_", "transactions", 0.0, interval)
+
+    def lifetime_value(
+        self,
+        rfm: pd.DataFrame | CohortAges,
+        horizon: object,
+        *,
+        discount_rate: float = 0.0,
+        interval: float | None = None,
+    ) -> pd.Series | pd.DataFrame:
+        """Expected revenue in the next `horizon` time units, by age alone: needs the column `T` only.
+
+        `discount_rate`: effective rate per time unit; what comes within a time unit counts from its middle.
+        """
+        return self._ahead(rfm, horizon, "revenue_", "value", discount_rate, interval)
+
+    def _ahead(
+        self,
+        rfm: pd.DataFrame | CohortAges,
+        horizon: object,
+        decay: str,
+        name: str,
+        discount_rate: float,
+        interval: float | None,
+    ) -> pd.Series | pd.DataFrame:
+        self._require_fit(decay)
+        unit_of(rfm, self.time_unit_)
+        h = to_horizon(horizon, self.time_unit_)
+        if not np.isfinite(h):
+            raise LtvInputError("horizon is infinite", todo="give a finite horizon")
+        if isinstance(rfm, CohortAges):
+            index, T = rfm.index, rfm.T
+        else:
+            frame = require_frame(rfm)
+            require_columns(frame, ("T",))
+            index, T = frame.index, numbers(frame, "T")
+        code, distinct = pd.factorize(T)
+
+        def predict(model: CohortDecay) -> pd.Series:
+            fitted: Decay = getattr(model, decay)
+            value = discounted_in_steps(lambda t: fitted.between(distinct, distinct + t), h, discount_rate)
+            return pd.Series(value[code], index=index, name=name)
+
+        return self._answer(predict, interval)
 
     def _decay(self, curve: pd.DataFrame, component: str) -> Decay:
         shapes = SHAPES if self.shape == "best" else (self.shape,)
@@ -137,18 +191,6 @@ class CohortDecay(Estimator):
         return min(fits, key=lambda decay: decay.deviance)
 
 
-def _ahead(decay: Decay, rfm: pd.DataFrame | CohortAges, horizon: float, name: str) -> pd.Series:
-    h = require_horizon(horizon)
-    if isinstance(rfm, CohortAges):
-        index, T = rfm.index, rfm.T
-    else:
-        frame = require_frame(rfm)
-        require_columns(frame, ("T",))
-        index, T = frame.index, numbers(frame, "T")
-    code, distinct = pd.factorize(T)
-    return pd.Series(decay.between(distinct, distinct + h)[code], index=index, name=name)
-
-
 def _log_area(shape: Shape, speed: float, start: FloatArray, end: FloatArray) -> FloatArray:
     """Logarithm of the integral of the decay of level 1 from start to end; end > start."""
     if shape == "exponential":
@@ -160,6 +202,10 @@ def _log_area(shape: Shape, speed: float, start: FloatArray, end: FloatArray) ->
 
 def _fit(shape: Shape, age: FloatArray, exposure: FloatArray, happened: FloatArray) -> Decay:
     """Largest Poisson likelihood; the level follows from the speed, so the search is over one number."""
+    from scipy.optimize import (
+        minimize_scalar,  # late: it is a third of the time that importing this package takes
+    )
+
     total = float(happened.sum())
     if total == 0:
         return Decay(shape, 0.0, 0.0, 0.0)

@@ -2,40 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Literal, TypeAlias
+from datetime import date
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from nbdataops.errors import did_you_mean
-from nbdataops.ltv.columns import (
-    FloatArray,
-    IntArray,
-    LtvInputError,
-    refuse,
-    require_columns,
-    require_rows,
-    to_floats,
-)
+from nbdataops.ltv.columns import FloatArray, IntArray, LtvInputError
+from nbdataops.ltv.summary.purchase_log import BoolArray, LogRules, SortedRows, day_number, sorted_rows
 
-ZeroRule: TypeAlias = Literal["keep", "drop"]
-ReturnsRule: TypeAlias = Literal["refuse", "net", "drop"]
+MEMORY_LIMIT = "1GB"
+"""What DuckDB may hold while it sorts a log that is no small table; it uses the disk for the rest."""
 
-
-class NothingLeftError(LtvInputError):
-    """The rules for zero amounts and returns leave no purchase."""
+NOTHING = 1e-9
+"""What returns leave of a day's amounts, as a share of them, that is a rounding error of the sum."""
 
 
 @dataclass(frozen=True, slots=True)
 class PurchaseDays:
-    """Distinct (customer, day) of a log, sorted by customer and day.
+    """Days with a purchase, sorted by customer and day.
 
     customers: index of the customers, sorted. of_row, day, amount: of every distinct customer-day (the customer's
-    position, days since 1970-01-01, summed amount). starts: where each customer's rows begin. total: all amounts of a customer, those
-    of days that returns undid included. as_of: its day number.
+    position, days since 1970-01-01, summed amount). starts: where each customer's rows begin. total: all amounts of a
+    customer, those of days that returns undid included. as_of: its day number.
     """
 
     customers: pd.Index
@@ -52,140 +42,104 @@ class PurchaseDays:
         return self.day[self.starts]
 
     @property
-    def is_repeat(self) -> NDArray[np.bool_]:
+    def is_repeat(self) -> BoolArray:
         """True for every row but each customer's first day."""
         repeat = np.ones(len(self.day), dtype=bool)
         repeat[self.starts] = False
         return repeat
 
 
-def purchase_days(
-    purchases: object,
-    as_of: date,
-    *,
-    entity: str,
-    date: str,
-    amount: str,
-    zero: ZeroRule = "keep",
-    returns: ReturnsRule = "refuse",
-) -> PurchaseDays:
-    """Merge the purchases of one customer on one day; check everything that a summary relies on.
+@dataclass(frozen=True, slots=True)
+class LogDays:
+    """Days of the log, sorted by customer and day: `bought` is False where returns left nothing of the day."""
 
-    `purchases` is a pandas DataFrame or an Arrow table; `zero` and `returns` as in `rfm_summary`. Raises LtvInputError
-    for a missing column, key, date or amount, an infinite amount, a negative one unless `returns` says what it is,
-    and for rows after `as_of`: a summary never sees the future.
-    """
-    _require_rule("zero", zero, ("keep", "drop"))
-    _require_rule("returns", returns, ("refuse", "net", "drop"))
-    frame = _frame(purchases, [entity, date, amount])
-    index = frame.index
-    refuse(
-        frame[entity].isna().to_numpy(bool),
-        index,
-        f"{entity} is missing",
-        "every purchase needs its customer",
-    )
-    day = days_of(frame[date], date)
-    value = _amounts(frame, amount, returns)
+    customers: pd.Index
+    of_row: IntArray
+    day: IntArray
+    amount: FloatArray
+    bought: BoolArray
+    as_of: int
+
+    def until(self, as_of: int) -> LogDays:
+        """What was known at the end of the day `as_of`."""
+        keep = self.day <= as_of
+        return LogDays(
+            self.customers, self.of_row[keep], self.day[keep], self.amount[keep], self.bought[keep], as_of
+        )
+
+    def purchases(self) -> PurchaseDays:
+        """The days with a purchase, of customers who have one."""
+        of_row, day, amount = self.of_row, self.day, self.amount
+        total = np.bincount(of_row, amount, minlength=len(self.customers)).astype(np.float64)
+        if not self.bought.all():
+            of_row, day, amount = of_row[self.bought], day[self.bought], amount[self.bought]
+        customers = self.customers
+        is_customer = np.bincount(of_row, minlength=len(customers)) > 0
+        if not is_customer.all():
+            customers, total = customers[is_customer], total[is_customer]
+            of_row = (np.cumsum(is_customer) - 1)[of_row]
+        starts = np.searchsorted(of_row, np.arange(len(customers)))
+        return PurchaseDays(customers, of_row, day, amount, starts, total, self.as_of)
+
+
+def log_days(
+    purchases: object, as_of: date, rules: LogRules, memory_limit: str = MEMORY_LIMIT
+) -> Iterator[LogDays]:
+    """Merge the rows of one customer on one day, customers by customers; see `sorted_rows` for what is refused."""
     last = day_number(as_of)
-    refuse(
-        day > last,
-        index,
-        f"{date} is after as_of {as_of}",
-        "cut the log at as_of first: what came later must not reach a forecast",
-    )
-    keep = value > 0 if zero == "drop" else np.ones(len(value), dtype=bool)
-    if returns == "net":
-        keep |= value < 0
-    elif returns == "drop":
-        keep &= value >= 0
-    if not keep.any():
+    customers = 0
+    for rows in sorted_rows(purchases, as_of, rules, memory_limit):
+        days = _merge(rows, last)
+        customers += int(days.bought.any())
+        yield days
+    if not customers:
         raise LtvInputError(
             "purchases has no rows", todo="the rules for zero amounts and returns left nothing"
         )
-    code, customers = pd.factorize(frame[entity][keep], sort=True)
-    return _merge(code.astype(np.int64), pd.Index(customers, name=entity), day[keep], value[keep], last)
 
 
-def _merge(code: IntArray, customers: pd.Index, day: IntArray, value: FloatArray, last: int) -> PurchaseDays:
-    """One row per customer and day. Where returns eat up a day's amount, that day is no purchase."""
-    start = int(day.min())
-    width = last - start + 1
-    keys, of_key = np.unique(code * width + (day - start), return_inverse=True)
-    of_row = keys // width
-    amount = np.bincount(of_key, value, minlength=len(keys)).astype(np.float64)
-    total = np.bincount(of_row, amount, minlength=len(customers)).astype(np.float64)
-    returned = np.bincount(of_key, value < 0, minlength=len(keys)) > 0
-    bought = (amount > 0) | ~returned
-    buyers, of_buyer = np.unique(of_row[bought], return_inverse=True)
-    if not len(buyers):
-        raise NothingLeftError("purchases has no rows", todo="returns undo every purchase")
+def purchase_days(purchases: object, as_of: date, rules: LogRules) -> PurchaseDays:
+    """The purchases of all customers at once."""
+    return _joined([days.purchases() for days in log_days(purchases, as_of, rules)])
+
+
+def _merge(rows: SortedRows, last: int) -> LogDays:
+    """One row per customer and day.
+
+    The amounts of a day are added up from the smallest to the largest, so that the order of the log's rows changes no
+    bit of the sum. Where returns eat up a day's amounts, that day is no purchase.
+    """
+    of_row, day, value = rows.of_row, rows.day, rows.value
+    new = np.ones(len(day), dtype=bool)
+    new[1:] = (of_row[1:] != of_row[:-1]) | (day[1:] != day[:-1])
+    starts = np.flatnonzero(new)
+    if len(starts) == len(day):
+        return LogDays(rows.customers, of_row, day, value, value >= 0, last)
+    of_day = np.cumsum(new) - 1
+    several = np.flatnonzero((np.diff(np.append(starts, len(day))) > 1)[of_day])
+    value = value.copy()
+    value[several] = value[several[np.lexsort((value[several], of_day[several]))]]
+    amount = np.bincount(of_day, value, minlength=len(starts)).astype(np.float64)
+    bought = np.ones(len(starts), dtype=bool)
+    if (value < 0).any():
+        returned = np.bincount(of_day, value < 0, minlength=len(starts)) > 0
+        size = np.bincount(of_day, np.abs(value), minlength=len(starts))
+        amount[returned & (np.abs(amount) <= NOTHING * size)] = 0.0
+        bought = (amount > 0) | ~returned
+    return LogDays(rows.customers, of_row[starts], day[starts], amount, bought, last)
+
+
+def _joined(parts: Sequence[PurchaseDays]) -> PurchaseDays:
+    if len(parts) == 1:
+        return parts[0]
+    before = np.cumsum([0, *(len(part.customers) for part in parts)])
+    rows = np.cumsum([0, *(len(part.day) for part in parts)])
     return PurchaseDays(
-        customers=customers[buyers],
-        of_row=of_buyer.astype(np.int64),
-        day=keys[bought] % width + start,
-        amount=amount[bought],
-        starts=np.searchsorted(of_buyer, np.arange(len(buyers))),
-        total=total[buyers],
-        as_of=last,
+        customers=parts[0].customers.append([part.customers for part in parts[1:]]),
+        of_row=np.concatenate([part.of_row + n for part, n in zip(parts, before, strict=False)]),
+        day=np.concatenate([part.day for part in parts]),
+        amount=np.concatenate([part.amount for part in parts]),
+        starts=np.concatenate([part.starts + n for part, n in zip(parts, rows, strict=False)]),
+        total=np.concatenate([part.total for part in parts]),
+        as_of=parts[0].as_of,
     )
-
-
-def _amounts(frame: pd.DataFrame, amount: str, returns: ReturnsRule) -> FloatArray:
-    value = to_floats(frame[amount], amount)
-    index = frame.index
-    refuse(np.isnan(value), index, f"{amount} is missing", "drop these rows or fill them before the fit")
-    refuse(np.isinf(value), index, f"{amount} is infinite", "look for a division by zero upstream")
-    if returns == "refuse":
-        refuse(
-            value < 0,
-            index,
-            f"{amount} is negative",
-            'say what a return is: returns="net" (off the day\'s amount) or "drop"',
-        )
-    return value
-
-
-def _require_rule(name: str, rule: object, known: tuple[str, ...]) -> None:
-    if rule not in known:
-        raise LtvInputError(f"{name} is {rule!r}", todo=did_you_mean(str(rule), known))
-
-
-def _frame(purchases: object, names: list[str]) -> pd.DataFrame:
-    if hasattr(purchases, "to_pandas") and hasattr(purchases, "column_names"):  # an Arrow table
-        require_columns(pd.DataFrame(columns=list(purchases.column_names)), names, "purchases")
-        purchases = purchases.select(names).to_pandas(date_as_object=False)  # type: ignore[attr-defined]
-    if not isinstance(purchases, pd.DataFrame):
-        raise LtvInputError(
-            f"purchases is a {type(purchases).__name__}", todo="give a pandas DataFrame or an Arrow table"
-        )
-    require_columns(purchases, names, "purchases")
-    require_rows(purchases.index, "purchases")
-    return purchases
-
-
-def days_of(column: pd.Series, name: str) -> IntArray:
-    """Days since 1970-01-01. A time zone is dropped after the day was read on its own wall clock."""
-    is_date = pd.api.types.is_datetime64_any_dtype(column.dtype) or "date" in str(column.dtype)
-    if pd.api.types.is_object_dtype(column.dtype):
-        is_date = all(isinstance(value, date) for value in column.dropna().unique())
-    if not is_date and not str(column.dtype).startswith("timestamp"):  # the dtype's name in Arrow
-        raise LtvInputError(
-            f"{name} holds {column.dtype}, not dates",
-            todo=f"convert it first: pd.to_datetime(frame[{name!r}])",
-        )
-    moments = pd.to_datetime(column)
-    refuse(moments.isna().to_numpy(bool), column.index, f"{name} is missing", "every purchase needs its date")
-    if getattr(moments.dt, "tz", None) is not None:
-        moments = moments.dt.tz_localize(None)
-    return moments.to_numpy().astype("datetime64[D]").astype(np.int64)
-
-
-def day_number(as_of: date) -> int:
-    """Days since 1970-01-01."""
-    if not isinstance(as_of, date):
-        raise LtvInputError(
-            f"as_of is a {type(as_of).__name__}, not a date", todo="give datetime.date(1997, 9, 30)"
-        )
-    day = as_of.date() if isinstance(as_of, datetime) else as_of
-    return int(np.datetime64(day, "D").astype(np.int64))

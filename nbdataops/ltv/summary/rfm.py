@@ -8,15 +8,12 @@ import numpy as np
 import pandas as pd
 
 from nbdataops.ltv.columns import FloatArray, LtvInputError
-from nbdataops.ltv.summary.parts import parts_by_customer
-from nbdataops.ltv.summary.purchase_days import (
-    NothingLeftError,
-    PurchaseDays,
-    ReturnsRule,
-    ZeroRule,
-    purchase_days,
-)
+from nbdataops.ltv.summary.purchase_days import MEMORY_LIMIT, LogDays, PurchaseDays, log_days
+from nbdataops.ltv.summary.purchase_log import LogRules, ReturnsRule, ZeroRule
 from nbdataops.ltv.time_units import ATTRIBUTE, TimeUnit, days_per
+
+RESERVED = ("x", "t_x", "T", "spend", "first", "total", "litt", "recent_transactions", "recent_value")
+"""Names of the summary's own columns."""
 
 
 def rfm_summary(
@@ -31,13 +28,17 @@ def rfm_summary(
     returns: ReturnsRule = "refuse",
     litt: bool = False,
     recent: float | None = None,
+    memory_limit: str = MEMORY_LIMIT,
 ) -> pd.DataFrame:
     """One row a customer, sorted by customer, as of the end of the day `as_of`.
 
-    `purchases`: one row a purchase; a pandas DataFrame, an Arrow table, a DuckDB relation, or the path of a Parquet
-    file (or a pattern such as "log/*.parquet"). Relations and files are read customers by customers, so that a log
-    larger than memory is no problem. Purchases of a customer on the same day are one transaction, their amounts summed.
-    The first day makes somebody a customer: it counts in `total` only.
+    `purchases`: one row a purchase; a pandas DataFrame, an Arrow table, reader or dataset, a DuckDB relation, or the
+    path of a Parquet file, of a folder, or a pattern such as "log/*.parquet". Purchases of a customer on the same day
+    are one transaction, their amounts summed. The first day makes somebody a customer: it counts in `total` only.
+
+    A log that is no table, or one of more than five million rows, may be larger than memory: DuckDB reads it once and
+    sorts it within `memory_limit`, the rest on the disk in the system's temporary folder (`TMPDIR`), until the summary
+    is made. The summary is the same to the last bit wherever the log comes from and in whatever order its rows are.
 
     Columns: the entity; `x` repeat transactions (distinct days after the first); `t_x` time from the first to the
     last one, 0 where x == 0; `T` time from the first to `as_of`; `spend` mean amount of a repeat transaction, 0 where
@@ -46,12 +47,14 @@ def rfm_summary(
 
     `zero` says what a row of amount 0 is: "keep" counts it as a purchase, "drop" removes it before anything else (a
     customer with nothing but such rows is then no customer). `returns` says what a negative amount is: "refuse" an
-    error; "net" a return, taken off the amount of its day: where nothing is left that day is no purchase, but its
-    amount stays in `total`; "drop" removes such rows.
+    error; "net" a return, taken off the amount of its day: where a return leaves nothing of a day, that day is no
+    purchase, but its amount stays in `total` (and in `total` alone); "drop" removes such rows.
 
-    `litt=True` adds the column `litt`, the sum of the logarithms of the times between transactions, which `BGCNBD` and
-    `MBGCNBD` need to choose k. `recent=13` adds `recent_transactions` and `recent_value`: what the last 13 time units
-    up to `as_of` brought, a first purchase included, which `LastPeriod` carries on.
+    `litt=True` adds the column `litt`, the sum of the logarithms of the times between transactions (in time units),
+    which `BGCNBD` and `MBGCNBD` need to choose k. `recent=13` adds `recent_transactions` and `recent_value`: days
+    with a purchase, and their amounts, in the last 13 time units up to the end of `as_of` (later than 13 time units
+    before that day; 91 days, `as_of` among them). A first purchase in that time counts, since `LastPeriod` carries on
+    what came in, whoever it came from.
 
     Raises LtvInputError for rows after `as_of` (a leak), missing keys or dates, negative or non-finite amounts.
 
@@ -63,55 +66,67 @@ def rfm_summary(
     >>> rfm_summary(log, date(1997, 1, 22))[["x", "t_x", "T", "spend", "total"]].values.tolist()
     [[1.0, 2.0, 3.0, 7.0, 17.0]]
     """
-    unit = days_per(time_unit)
-    if recent is not None and not (np.isfinite(recent) and recent > 0):
-        raise LtvInputError(f"recent is {recent}", todo="give a length of time before as_of, in time units")
-    summaries: list[pd.DataFrame] = []
-    nothing: NothingLeftError | None = None
-    for part in parts_by_customer(purchases, entity, date, amount):
-        try:
-            days = purchase_days(
-                part, as_of, entity=entity, date=date, amount=amount, zero=zero, returns=returns
+    columns = SummaryColumns(time_unit, litt, recent)
+    rules = LogRules(entity, date, amount, zero, returns)
+    require_free_name(entity, RESERVED)
+    parts = log_days(purchases, as_of, rules, memory_limit)
+    return as_one_frame([columns.summary(days) for days in parts], time_unit)
+
+
+class SummaryColumns:
+    """What a summary holds besides x, t_x, T and spend, and in which unit."""
+
+    def __init__(self, time_unit: TimeUnit, litt: bool, recent: float | None) -> None:
+        self.unit = days_per(time_unit)
+        self.litt = litt
+        if recent is not None and not (np.isfinite(recent) and recent > 0):
+            raise LtvInputError(
+                f"recent is {recent}", todo="give a length of time before as_of, in time units"
             )
-        except NothingLeftError as error:  # of this part of the customers
-            nothing = error
-            continue
-        summaries.append(_summary(days, unit, litt, None if recent is None else recent * unit))
-    if nothing is not None and not summaries:
-        raise nothing
-    summary = summaries[0]
-    if len(summaries) > 1:
-        summary = pd.concat(summaries, ignore_index=True)
-        del summaries
-        summary = summary.sort_values(entity, ignore_index=True)
-    summary.attrs[ATTRIBUTE] = time_unit
-    return summary
+        self.recent_days = None if recent is None else recent * self.unit
+
+    def summary(self, log: LogDays) -> pd.DataFrame:
+        """One row a customer."""
+        days = log.purchases()
+        first = days.first_day
+        x = np.diff(np.append(days.starts, len(days.day))) - 1
+        last = days.day[days.starts + x]
+        columns = {
+            str(days.customers.name): days.customers,
+            "x": x,
+            "t_x": (last - first) / self.unit,
+            "T": (days.as_of - first) / self.unit,
+            "spend": np.divide(_repeat_sum(days, days.amount), x, out=np.zeros(len(x)), where=x > 0),
+            "first": first.astype("datetime64[D]").astype("datetime64[us]"),
+            "total": days.total,
+        }
+        if self.litt:
+            gap = np.diff(days.day, prepend=days.day[:1] - 1) / self.unit
+            columns["litt"] = _repeat_sum(days, np.log(np.where(days.is_repeat, gap, 1.0)))
+        if self.recent_days is not None:
+            late = days.day > days.as_of - self.recent_days
+            of_row, amount = days.of_row[late], days.amount[late]
+            columns["recent_transactions"] = np.bincount(of_row, minlength=len(x)).astype(np.int64)
+            columns["recent_value"] = np.bincount(of_row, amount, minlength=len(x)).astype(np.float64)
+        return pd.DataFrame(columns, copy=False)
 
 
-def _summary(days: PurchaseDays, unit: float, litt: bool, recent_days: float | None) -> pd.DataFrame:
-    first = days.first_day
-    x = np.diff(np.append(days.starts, len(days.day))) - 1
-    last = days.day[days.starts + x]
-    columns = {
-        str(days.customers.name): days.customers,
-        "x": x,
-        "t_x": (last - first) / unit,
-        "T": (days.as_of - first) / unit,
-        "spend": np.divide(_repeat_sum(days, days.amount), x, out=np.zeros(len(x)), where=x > 0),
-        "first": first.astype("datetime64[D]").astype("datetime64[us]"),
-        "total": days.total,
-    }
-    if litt:
-        gap = np.diff(days.day, prepend=days.day[:1] - 1) / unit
-        columns["litt"] = _repeat_sum(days, np.log(np.where(days.is_repeat, gap, 1.0)))
-    if recent_days is not None:
-        late = days.day > days.as_of - recent_days
-        columns["recent_transactions"] = np.bincount(days.of_row, late, minlength=len(x)).astype(np.int64)
-        columns["recent_value"] = np.bincount(days.of_row, np.where(late, days.amount, 0.0), minlength=len(x))
-    return pd.DataFrame(columns)
+def as_one_frame(parts: list[pd.DataFrame], time_unit: TimeUnit) -> pd.DataFrame:
+    """Parts one below the other, with the unit that they carry."""
+    frame = parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
+    frame.attrs[ATTRIBUTE] = time_unit
+    return frame
+
+
+def require_free_name(entity: str, taken: tuple[str, ...]) -> None:
+    """Raise if the key of the customers has the name of a column that is made."""
+    if entity in taken:
+        raise LtvInputError(
+            f"entity is named {entity!r}, like a column of the summary", todo="rename it in the log"
+        )
 
 
 def _repeat_sum(days: PurchaseDays, values: FloatArray) -> FloatArray:
-    """Sum over the repeat transactions of every customer."""
+    """Sum over the repeat transactions of every customer, in the order of days."""
     repeats = np.where(days.is_repeat, values, 0.0)
     return np.bincount(days.of_row, repeats, minlength=len(days.customers)).astype(np.float64)

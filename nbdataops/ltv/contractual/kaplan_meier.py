@@ -1,0 +1,134 @@
+"""Kaplan-Meier: how long contracts last, counted."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+
+from nbdataops.ltv.attrition.discounting import require_discount_rate
+from nbdataops.ltv.columns import FloatArray, LtvInputError
+from nbdataops.ltv.contractual.contracts import read_contracts
+from nbdataops.ltv.estimator import Estimator
+from nbdataops.ltv.fit.fit_result import two_sided
+from nbdataops.ltv.time_units import TimeUnit, to_horizon, unit_of
+
+
+class KaplanMeier(Estimator):
+    """Product-limit estimate of the survival of contracts.
+
+    Family: contractual, empirical. Counts, at every duration, who left among those who were still there; contracts
+    that have not ended count as long as they were seen. Assumes: those seen for a short time only will behave like
+    those seen longer (leaving has nothing to do with when one joined). **It knows nothing beyond the longest observed
+    duration and refuses a horizon that leads there.**
+    Source: Kaplan and Meier 1958, Nonparametric estimation from incomplete observations, JASA 53:457; intervals after
+    Greenwood 1926, on the log(-log) scale.
+
+    Data: `T` (duration when it ended, or so far; need not be whole), `churned`, optionally `n`.
+    Fitted attributes: `survival_` (by duration: `at_risk`, `left`, `survival`, `variance_of_log`), `longest_`.
+
+    >>> contracts = pd.DataFrame({"T": [1, 2, 2, 3], "churned": [True, True, False, False]})
+    >>> KaplanMeier().fit(contracts).survival([0, 1, 2, 3]).round(3).tolist()
+    [1.0, 0.75, 0.5, 0.5]
+    """
+
+    family: ClassVar[str] = "contractual"
+    survival_: pd.DataFrame
+    longest_: float
+    time_unit_: TimeUnit | None
+
+    def __init__(self, *, time_unit: TimeUnit | None = None) -> None:
+        self.time_unit = time_unit
+
+    def fit(self, contracts: pd.DataFrame, y: Any = None, sample_weight: object = None) -> Self:
+        """Count; `y` is accepted for scikit-learn and changes nothing."""
+        data = read_contracts(contracts, sample_weight, whole=False)
+        code, durations = pd.factorize(data.T, sort=True)
+        left = np.bincount(code, data.w * data.churned, minlength=len(durations))
+        leaving_sight = np.bincount(code, data.w, minlength=len(durations))
+        at_risk = np.cumsum(leaving_sight[::-1])[::-1]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            survival = np.cumprod(np.where(at_risk > 0, 1 - left / at_risk, 1.0))
+            spread = np.cumsum(
+                np.where(at_risk > left, left / (at_risk * (at_risk - left)), np.inf * (left > 0))
+            )
+        self.survival_ = pd.DataFrame(
+            {
+                "at_risk": at_risk,
+                "left": left,
+                "survival": survival,
+                "variance_of_log": np.nan_to_num(spread, nan=0.0, posinf=np.inf),
+            },
+            index=pd.Index(durations, name="duration"),
+        )
+        self.longest_ = float(durations[-1])
+        self.time_unit_ = unit_of(data, self.time_unit, "contracts")
+        return self
+
+    def survival(self, periods: object, *, interval: float | None = None) -> FloatArray | pd.DataFrame:
+        """S(t): share still there after t; with `interval` a DataFrame with `survival`, `lower`, `upper`.
+
+        Raises LtvInputError beyond the longest observed duration.
+        """
+        self._require_fit("survival_")
+        t = np.asarray(periods, dtype=np.float64)
+        if not (np.isfinite(t).all() and (t >= 0).all()):
+            raise LtvInputError("periods are negative or not finite", todo="give durations")
+        if t.size and t.max() > self.longest_:
+            raise LtvInputError(
+                f"nobody was seen for longer than {self.longest_:g}",
+                todo="ask for less, or take a model that goes on, such as ShiftedBetaGeometric",
+            )
+        step = np.searchsorted(self.survival_.index.to_numpy(), t, side="right")
+        value = np.append(1.0, self.survival_["survival"])[step]
+        if interval is None:
+            return np.asarray(value)
+        variance = np.append(0.0, self.survival_["variance_of_log"])[step]
+        z = two_sided(interval)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            reach = z * np.sqrt(variance) / np.abs(np.log(value))
+            lower, upper = value ** np.exp(reach), value ** np.exp(-reach)
+        sure = value == 1
+        return pd.DataFrame(
+            {"survival": value, "lower": np.where(sure, 1.0, lower), "upper": np.where(sure, 1.0, upper)}
+        )
+
+    def expected_periods(self, contracts: pd.DataFrame, horizon: object) -> pd.Series:
+        """Expected further time of each contract within the next `horizon`; 0 where it has ended."""
+        return self._ahead(contracts, horizon, 1.0, 0.0).rename("periods")
+
+    def lifetime_value(
+        self, contracts: pd.DataFrame, horizon: object, *, margin: float = 1.0, discount_rate: float = 0.0
+    ) -> pd.Series:
+        """Expected value in the next `horizon` at `margin` per time unit, discounted continuously to now.
+
+        Raises LtvInputError if a contract would be followed beyond the longest observed duration.
+        """
+        return self._ahead(contracts, horizon, margin, discount_rate).rename("value")
+
+    def _ahead(
+        self, contracts: pd.DataFrame, horizon: object, margin: float, discount_rate: object
+    ) -> pd.Series:
+        self._require_fit("survival_")
+        data = read_contracts(contracts, whole=False)
+        unit_of(data, self.time_unit_, "contracts")
+        force, h = require_discount_rate(discount_rate), to_horizon(horizon, self.time_unit_)
+        running = data.T[~data.churned]
+        if len(running) and not running.max() + h <= self.longest_:
+            raise LtvInputError(
+                f"nobody was seen for longer than {self.longest_:g}, and the horizon leads to {running.max() + h:g}",
+                todo="shorten the horizon, or take a model that goes on, such as ShiftedBetaGeometric",
+            )
+        code, T = pd.factorize(data.T)
+        steps = self.survival_.index.to_numpy(dtype=np.float64)
+        level = np.append(1.0, self.survival_["survival"])
+        value = np.zeros(len(T))
+        for i, start in enumerate(T):
+            inside = steps[(steps > start) & (steps < start + h)]
+            edges = np.concatenate([[start], inside, [start + h]])
+            there = level[np.searchsorted(steps, edges[:-1], side="right")]
+            now = level[np.searchsorted(steps, start, side="right")]
+            worth = np.diff(edges) if force == 0 else -np.diff(np.exp(-force * (edges - start))) / force
+            value[i] = float((there * worth).sum()) / now if now > 0 else 0.0
+        return pd.Series(np.where(data.churned, 0.0, margin * value[code]), index=data.index)

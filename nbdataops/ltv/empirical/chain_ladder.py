@@ -1,0 +1,146 @@
+"""Chain ladder: younger customers grow by the factors by which older ones grew."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+import numpy as np
+import pandas as pd
+
+from nbdataops.ltv.columns import FloatArray, LtvInputError, weights
+from nbdataops.ltv.empirical.period_discount import discounted_in_steps
+from nbdataops.ltv.fit.refitted import Refitted
+from nbdataops.ltv.summary.cohort_ages import CohortAges
+from nbdataops.ltv.time_units import TimeUnit, to_horizon, unit_of
+
+
+class ChainLadder(Refitted):
+    """Development factors over ages, from cohorts that are older.
+
+    Family: empirical cohort. Everybody's repeat revenue (and transactions) is cumulated by age. From age j to j + 1 it
+    grows by the factor at which all who have been seen at j + 1 grew together; customers acquired at the same time are
+    carried on by these factors from where they stand. Where a cohort has brought nothing yet, the mean of the older
+    ones is added instead. Assumes: cohorts differ in level, not in shape; nothing changes with the calendar.
+    **It knows nothing beyond the oldest observed age and refuses a horizon that leads there**: with one acquisition
+    quarter (CDNOW) it has no answer, and says so. **Allocation is by age only**, as in `CohortDecay`.
+    Source: Mack 1993, Distribution-free calculation of the standard error of chain ladder reserve estimates, ASTIN
+    Bulletin 23:213, for the estimator; intervals come from `refits` fits to resampled customers.
+
+    Fitted attributes: `ladder_` (by age: exposure, mean cumulated `transactions` and `revenue` on the ladder),
+    `observed_ages_` (time units), `time_unit_`.
+
+    >>> from nbdataops.ltv import cohort_ages
+    >>> log = pd.DataFrame({
+    ...     "customer_id": [1, 1, 1, 2, 2],
+    ...     "date": pd.to_datetime(["2024-01-01", "2024-01-08", "2024-01-22", "2024-01-15", "2024-01-22"]),
+    ...     "amount": [5.0, 6.0, 3.0, 5.0, 4.0],
+    ... })
+    >>> ages = cohort_ages(log, pd.Timestamp("2024-01-29"))
+    >>> ChainLadder().fit(ages).lifetime_value(ages, horizon=0).tolist()
+    [0.0, 0.0]
+    """
+
+    family: ClassVar[str] = "cohort"
+    ladder_: pd.DataFrame
+    observed_ages_: int
+    time_unit_: TimeUnit | None
+
+    def __init__(self, *, refits: int = 0, seed: int = 0) -> None:
+        self.refits = refits
+        self.seed = seed
+
+    def fit(self, ages: CohortAges, sample_weight: object = None) -> Self:
+        """Factors from `cohort_ages(purchases, as_of)`; one weight a customer of `ages.index`."""
+        _require_ages(ages)
+        self.time_unit_ = unit_of(ages, None)
+        w = weights(sample_weight, ages.index)
+        self._fit_all(lambda model, drawn: model._fit_once(ages, drawn), len(ages.index), w)
+        return self
+
+    def expected_transactions(
+        self, ages: CohortAges, horizon: object, *, interval: float | None = None
+    ) -> pd.Series | pd.DataFrame:
+        """Expected transactions in the `horizon` after each customer's age, by age alone.
+
+        Raises LtvInputError if the horizon leads beyond the oldest observed age. `interval` needs `refits`.
+        """
+        return self._ahead(ages, horizon, "transactions", "transactions", 0.0, interval)
+
+    def lifetime_value(
+        self, ages: CohortAges, horizon: object, *, discount_rate: float = 0.0, interval: float | None = None
+    ) -> pd.Series | pd.DataFrame:
+        """Expected revenue in the `horizon` after each customer's age, by age alone, discounted to that age.
+
+        `discount_rate`: effective rate per time unit; what comes within a time unit counts from its middle.
+        """
+        return self._ahead(ages, horizon, "revenue", "value", discount_rate, interval)
+
+    def _fit_once(self, ages: CohortAges, w: FloatArray | None) -> None:
+        w = np.ones(len(ages.index)) if w is None else w
+        whole = np.floor(ages.T).astype(np.int64)
+        oldest = int(whole[w > 0].max(initial=0))
+        if oldest < 1:
+            raise LtvInputError("nobody was observed for a whole time unit", todo="it needs a longer history")
+        seen = np.array([float(w[whole > j].sum()) for j in range(oldest)])  # observed from age j to j + 1
+        ladder = {"exposure": np.append(seen, 0.0)}
+        for name in ("transactions", "revenue"):
+            matrix = getattr(ages, name).tocsc()
+            level = [0.0]
+            cumulated = np.zeros(len(ages.index))
+            for j in range(oldest):
+                step = matrix[:, [j]].toarray()[:, 0]
+                on = w * (whole > j)
+                base, growth = float(on @ cumulated), float(on @ step)
+                factor = 1 + growth / base if base > 0 else 1.0
+                level.append(
+                    level[-1] * factor if level[-1] > 0 and base > 0 else level[-1] + growth / seen[j]
+                )
+                cumulated += step
+            ladder[name] = np.array(level)
+        self.ladder_ = pd.DataFrame(ladder).rename_axis(index="age")
+        self.observed_ages_ = oldest
+
+    def _ahead(
+        self,
+        ages: CohortAges,
+        horizon: object,
+        component: str,
+        name: str,
+        discount_rate: float,
+        interval: float | None,
+    ) -> pd.Series | pd.DataFrame:
+        self._require_fit("ladder_")
+        _require_ages(ages)
+        unit_of(ages, self.time_unit_, "ages")
+        h = to_horizon(horizon, self.time_unit_)
+        code, T = pd.factorize(ages.T)
+        if len(T) and T.max() + h > self.observed_ages_:
+            raise LtvInputError(
+                f"nobody was seen beyond age {self.observed_ages_}, and the horizon leads to {T.max() + h:g}",
+                todo="shorten the horizon, or take a method that draws the curve on, such as CohortDecay",
+            )
+        spent = np.asarray(getattr(ages, component).sum(axis=1)).ravel()
+        mean = np.bincount(code, spent, minlength=len(T)) / np.maximum(np.bincount(code, minlength=len(T)), 1)
+
+        def predict(model: ChainLadder) -> pd.Series:
+            level = model.ladder_[component].to_numpy()
+            whole = np.arange(len(level), dtype=np.float64)
+            now = np.interp(T, whole, level)
+
+            def ahead(t: float) -> FloatArray:
+                gain = np.interp(T + t, whole, level) - now
+                carried = mean * gain / np.where(now > 0, now, 1.0)
+                return np.asarray(np.where((now > 0) & (mean > 0), carried, gain))
+
+            value = discounted_in_steps(ahead, h, discount_rate)
+            return pd.Series(value[code], index=ages.index, name=name)
+
+        return self._answer(predict, interval)
+
+
+def _require_ages(ages: object) -> None:
+    if not isinstance(ages, CohortAges):
+        raise LtvInputError(
+            f"ChainLadder takes cohort ages, not a {type(ages).__name__}",
+            todo="give cohort_ages(purchases, as_of)",
+        )

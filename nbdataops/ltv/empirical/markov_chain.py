@@ -1,0 +1,179 @@
+"""Markov chain on recency: the chance of the next purchase depends on the time since the last one."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+import numpy as np
+import pandas as pd
+
+from nbdataops.ltv.attrition.discounting import require_discount_rate
+from nbdataops.ltv.columns import FloatArray, LtvInputError, weights
+from nbdataops.ltv.fit.refitted import Refitted
+from nbdataops.ltv.summary.recency_transitions import RecencyTransitions
+from nbdataops.ltv.time_units import TimeUnit, to_horizon, unit_of
+
+
+class MarkovChain(Refitted):
+    """Markov chain on recency states, with the value of a purchase by state.
+
+    Family: Markov chain. In each period a customer in state s (the last purchase lies s periods back) buys with the
+    probability of that state and moves to state 1, or does not and moves to s + 1; the last state pools all longer
+    silences and can be left by a purchase only. Counts of transitions give the probabilities, amounts the values.
+    Assumes: nothing but the time since the last purchase matters (not how often somebody bought before: it ranks
+    heavy and light buyers of the same recency alike); nothing changes with the calendar. It has no notion of being
+    alive: `probability_alive` does not exist here.
+    Source: Pfeifer and Carraway 2000, Modeling customer relationships as Markov chains, Journal of Interactive
+    Marketing 14:43.
+
+    `smoothing`: so many periods with the overall rate and value are added to each state, so that a state that nobody
+    was in has an answer. Intervals come from `refits` fits to resampled customers.
+    Fitted attributes: `transitions_` (by state: periods, purchases, `probability` of a purchase, `value` of one),
+    `time_unit_`, `period_`.
+
+    >>> chain = MarkovChain.with_probabilities([0.3, 0.2, 0.15, 0.05, 0.0], values=40.0, discount_rate=0.2)
+    >>> [round(v, 3) for v in chain]
+    [27.489, 18.2, 10.428, 2.812, 0.0]
+    """
+
+    family: ClassVar[str] = "markov"
+    transitions_: pd.DataFrame
+    time_unit_: TimeUnit | None
+    period_: float
+
+    def __init__(self, *, smoothing: float = 1.0, refits: int = 0, seed: int = 0) -> None:
+        self.smoothing = smoothing
+        self.refits = refits
+        self.seed = seed
+
+    @staticmethod
+    def with_probabilities(
+        probabilities: list[float], *, values: float, discount_rate: float, horizon: float = np.inf
+    ) -> list[float]:
+        """Value of a customer in each state of a chain that is known, over `horizon` periods."""
+        p = np.asarray(probabilities, dtype=np.float64)
+        value = _value(p, p * values, horizon, require_discount_rate(discount_rate))
+        return [float(v) for v in value]
+
+    def fit(self, transitions: RecencyTransitions, sample_weight: object = None) -> Self:
+        """Count transitions of `recency_transitions(purchases, as_of)`; one weight a customer."""
+        _require_transitions(transitions)
+        if not (np.isfinite(self.smoothing) and self.smoothing >= 0):
+            raise LtvInputError(f"smoothing is {self.smoothing}", todo="give a number of periods, 0 or more")
+        self.time_unit_, self.period_ = unit_of(transitions, None), transitions.period
+        w = weights(sample_weight, transitions.index)
+        rows = len(transitions.index)
+        self._fit_all(lambda model, drawn: model._fit_once(transitions, drawn), rows, w)
+        return self
+
+    def expected_transactions(
+        self, transitions: RecencyTransitions, horizon: object, *, interval: float | None = None
+    ) -> pd.Series | pd.DataFrame:
+        """Expected periods with a purchase in the `horizon` after the data of each customer.
+
+        The `horizon` is cut into the chain's periods; a rest counts by its share. `interval` needs `refits`.
+        """
+        return self._ahead(transitions, horizon, "transactions", 0.0, interval)
+
+    def lifetime_value(
+        self,
+        transitions: RecencyTransitions,
+        horizon: object,
+        *,
+        discount_rate: float = 0.0,
+        interval: float | None = None,
+    ) -> pd.Series | pd.DataFrame:
+        """Expected value of purchases in the `horizon`; infinite horizons need a discount rate.
+
+        `discount_rate`: effective rate per **time unit**; what comes in a period counts from its end.
+        """
+        return self._ahead(transitions, horizon, "value", discount_rate, interval)
+
+    def _fit_once(self, transitions: RecencyTransitions, w: FloatArray | None) -> None:
+        w = np.ones(len(transitions.index)) if w is None else w
+        bought, silent, value = (
+            np.asarray(w @ matrix).ravel()
+            for matrix in (transitions.purchases_from, transitions.silences_from, transitions.value_from)
+        )
+        periods = bought + silent
+        if not periods.sum():
+            raise LtvInputError(
+                "nobody was seen for a whole period", todo="take shorter periods or more history"
+            )
+        rate = bought.sum() / periods.sum()
+        mean = value.sum() / bought.sum() if bought.sum() else 0.0
+        more = self.smoothing
+        with np.errstate(invalid="ignore", divide="ignore"):
+            probability = (bought + more * rate) / (periods + more)
+            each = (value + more * mean) / (bought + more)
+        missing = ~np.isfinite(probability)
+        if missing.any():
+            raise LtvInputError(
+                f"nobody was ever in state {', '.join(str(s + 1) for s in np.flatnonzero(missing))}",
+                todo="take fewer states, or smoothing above 0",
+            )
+        self.transitions_ = pd.DataFrame(
+            {
+                "periods": periods,
+                "purchases": bought,
+                "probability": probability,
+                "value": np.where(np.isfinite(each), each, 0.0),
+            },
+            index=pd.RangeIndex(1, transitions.states + 1, name="state"),
+        )
+
+    def _ahead(
+        self,
+        transitions: RecencyTransitions,
+        horizon: object,
+        name: str,
+        discount_rate: float,
+        interval: float | None,
+    ) -> pd.Series | pd.DataFrame:
+        self._require_fit("transitions_")
+        _require_transitions(transitions)
+        unit_of(transitions, self.time_unit_, "transitions")
+        if transitions.states != len(self.transitions_) or transitions.period != self.period_:
+            raise LtvInputError(
+                f"the chain has {len(self.transitions_)} states of {self.period_:g} time units, "
+                f"these customers {transitions.states} of {transitions.period:g}",
+                todo="make both with the same states and period",
+            )
+        periods = to_horizon(horizon, self.time_unit_) / self.period_
+        force = require_discount_rate(discount_rate) * self.period_
+        if force == 0 and not np.isfinite(periods):
+            raise LtvInputError("an infinite horizon without a discount rate", todo="give one of both")
+
+        def predict(model: MarkovChain) -> pd.Series:
+            p = model.transitions_["probability"].to_numpy()
+            reward = p if name == "transactions" else p * model.transitions_["value"].to_numpy()
+            by_state = _value(p, reward, periods, force)
+            return pd.Series(by_state[transitions.state - 1], index=transitions.index, name=name)
+
+        return self._answer(predict, interval)
+
+
+def _value(p: FloatArray, reward: FloatArray, periods: float, force: float) -> FloatArray:
+    """Expected reward by state over so many periods, the reward of a period discounted from its end."""
+    states = len(p)
+    move = np.zeros((states, states))
+    move[:, 0] += p
+    move[np.arange(states), np.minimum(np.arange(states) + 1, states - 1)] += 1 - p
+    factor = np.exp(-force)
+    if not np.isfinite(periods):
+        return np.asarray(np.linalg.solve(np.eye(states) - factor * move, factor * reward))
+    value = np.zeros(states)
+    for _ in range(int(periods)):
+        value = factor * (reward + move @ value)
+    rest = periods - int(periods)
+    if rest:
+        value = (1 - rest) * value + rest * factor * (reward + move @ value)
+    return value
+
+
+def _require_transitions(transitions: object) -> None:
+    if not isinstance(transitions, RecencyTransitions):
+        raise LtvInputError(
+            f"MarkovChain takes recency transitions, not a {type(transitions).__name__}",
+            todo="give recency_transitions(purchases, as_of)",
+        )

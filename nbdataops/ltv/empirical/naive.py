@@ -1,0 +1,160 @@
+"""Naive baselines: what was, once more. No method is worth its notebook that does not beat them."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+
+from nbdataops.ltv.columns import (
+    FloatArray,
+    LtvInputError,
+    counts,
+    numbers,
+    require_columns,
+    require_frame,
+    require_rows,
+    row_weights,
+    to_floats,
+)
+from nbdataops.ltv.empirical.period_discount import discounted_in_steps
+from nbdataops.ltv.estimator import Estimator
+from nbdataops.ltv.fit.fit_result import two_sided
+from nbdataops.ltv.time_units import TimeUnit, to_horizon, unit_of
+
+
+class _Naive(Estimator):
+    """A rate of transactions and of value per customer, carried on unchanged."""
+
+    family: ClassVar[str] = "naive"
+    time_unit_: TimeUnit | None
+
+    def expected_transactions(
+        self, rfm: pd.DataFrame, horizon: object, *, interval: float | None = None
+    ) -> pd.Series | pd.DataFrame:
+        """Expected transactions in the `horizon`. A rule knows no uncertainty: the ends of an `interval` are NaN."""
+        return self._carried_on(rfm, horizon, 0, "transactions", 0.0, interval)
+
+    def lifetime_value(
+        self,
+        rfm: pd.DataFrame,
+        horizon: object,
+        *,
+        discount_rate: float = 0.0,
+        interval: float | None = None,
+    ) -> pd.Series | pd.DataFrame:
+        """Expected value in the `horizon`, evenly spread over it and discounted per time unit."""
+        return self._carried_on(rfm, horizon, 1, "value", discount_rate, interval)
+
+    def _rates(self, frame: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
+        raise NotImplementedError
+
+    def _carried_on(
+        self,
+        rfm: pd.DataFrame,
+        horizon: object,
+        which: int,
+        name: str,
+        discount_rate: float,
+        interval: float | None,
+    ) -> pd.Series | pd.DataFrame:
+        self._require_fit("time_unit_")
+        frame = require_frame(rfm)
+        unit_of(frame, self.time_unit_)
+        h = to_horizon(horizon, self.time_unit_)
+        if not np.isfinite(h):
+            raise LtvInputError("horizon is infinite", todo="a rate that never falls needs a finite horizon")
+        rate = self._rates(frame)[which]
+        value = pd.Series(
+            discounted_in_steps(lambda t: rate * t, h, discount_rate), index=frame.index, name=name
+        )
+        if interval is None:
+            return value
+        two_sided(interval)
+        return pd.DataFrame({name: value, "lower": np.nan, "upper": np.nan}, index=frame.index)
+
+
+class LastPeriod(_Naive):
+    """The last period once more: value in the horizon = recent value * horizon / window.
+
+    Family: naive. A rule that a shopkeeper applies with a pencil. Assumes: everybody goes on exactly as in the last
+    `window` time units; nobody leaves, nobody comes back. Needs the columns `recent_transactions` and `recent_value`,
+    which `rfm_summary(..., recent=window)` makes.
+
+    >>> rfm = pd.DataFrame({"recent_transactions": [2, 0], "recent_value": [26.0, 0.0]})
+    >>> LastPeriod(window=13).fit(rfm).lifetime_value(rfm, horizon=39).tolist()
+    [78.0, 0.0]
+    """
+
+    def __init__(self, *, window: float = 13.0, time_unit: TimeUnit | None = None) -> None:
+        self.window = window
+        self.time_unit = time_unit
+
+    def fit(self, rfm: pd.DataFrame, y: Any = None, sample_weight: object = None) -> Self:
+        """Check the columns and the unit; there is nothing to learn (`y` and `sample_weight` change nothing)."""
+        if not (np.isfinite(self.window) and self.window > 0):
+            raise LtvInputError(f"window is {self.window}", todo="give the length that `recent` had")
+        self._rates(require_frame(rfm))
+        self.time_unit_ = unit_of(rfm, self.time_unit)
+        return self
+
+    def _rates(self, frame: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
+        require_columns(frame, ("recent_transactions", "recent_value"))
+        value = to_floats(frame["recent_value"], "recent_value")
+        if not np.isfinite(value).all():
+            raise LtvInputError("recent_value is missing or infinite", todo="0 means nothing was bought")
+        return numbers(frame, "recent_transactions") / self.window, value / self.window
+
+
+class PastRate(_Naive):
+    """The past rate carried on: repeat transactions so far per time, each worth the mean spend.
+
+    Family: naive. Assumes: nobody ever leaves and rates do not change. A customer of age near zero has no rate of its
+    own, so `prior` time units at the population's rate are added to everybody's history: (x + prior * rate) /
+    (T + prior). Repeat spend is the customer's own mean, the population's where there was no repeat purchase.
+    Needs `x`, `T` and `spend`.
+
+    Fitted attributes: `rate_` (repeat transactions per customer and time unit), `spend_` (mean of a repeat
+    transaction), `time_unit_`.
+
+    >>> rfm = pd.DataFrame({"x": [4, 0], "t_x": [20.0, 0.0], "T": [20.0, 20.0], "spend": [10.0, 0.0]})
+    >>> PastRate(prior=0.0).fit(rfm).expected_transactions(rfm, horizon=10).tolist()
+    [2.0, 0.0]
+    """
+
+    rate_: float
+    spend_: float
+
+    def __init__(self, *, prior: float = 4.0, time_unit: TimeUnit | None = None) -> None:
+        self.prior = prior
+        self.time_unit = time_unit
+
+    def fit(self, rfm: pd.DataFrame, y: Any = None, sample_weight: object = None) -> Self:
+        """Learn the population's rate and mean spend (`y` is accepted for scikit-learn and changes nothing)."""
+        if not (np.isfinite(self.prior) and self.prior >= 0):
+            raise LtvInputError(f"prior is {self.prior}", todo="give time units of shared history, 0 or more")
+        frame = require_frame(rfm)
+        x, T, spend = _history(frame)
+        n = numbers(frame, "n") if "n" in frame.columns else None
+        w = row_weights(sample_weight, n, frame.index)
+        w = np.ones(len(x)) if w is None else w
+        time, bought = float((w * T).sum()), float((w * x).sum())
+        self.rate_ = bought / time if time else 0.0
+        self.spend_ = float((w * x * spend).sum()) / bought if bought else 0.0
+        self.time_unit_ = unit_of(frame, self.time_unit)
+        return self
+
+    def _rates(self, frame: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
+        x, T, spend = _history(frame)
+        time = T + self.prior
+        rate = np.where(time > 0, (x + self.prior * self.rate_) / np.where(time > 0, time, 1.0), self.rate_)
+        return rate, rate * np.where(x > 0, spend, self.spend_)
+
+
+def _history(frame: pd.DataFrame) -> tuple[FloatArray, FloatArray, FloatArray]:
+    require_columns(frame, ("x", "T", "spend"))
+    require_rows(frame.index, "rfm")
+    x = counts(frame, "x")
+    spend = numbers(frame[["spend"]].where(x[:, None] > 0, 0), "spend")
+    return x, numbers(frame, "T"), spend
