@@ -196,8 +196,8 @@ def test_without_litt_k_must_be_given(shop: pd.DataFrame) -> None:
 def test_weights_move_the_choice_of_k(shop: pd.DataFrame) -> None:
     mixed = pd.concat([shop, regular_shop(3000, 1, first_chance=1, seed=8)], ignore_index=True)
     first = np.r_[np.ones(3000), np.zeros(3000)]
-    assert MBGCNBD().fit(mixed, first).k_ == 3
-    assert MBGCNBD().fit(mixed, 1 - first).k_ == 1
+    assert MBGCNBD().fit(mixed, sample_weight=first).k_ == 3
+    assert MBGCNBD().fit(mixed, sample_weight=1 - first).k_ == 1
     grouped = mixed.assign(n=first)
     assert MBGCNBD().fit(grouped).k_ == 3
 

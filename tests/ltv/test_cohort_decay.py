@@ -177,8 +177,11 @@ def test_a_cohort_that_never_came_back_is_worth_nothing() -> None:
     [
         (lambda ages: CohortDecay(shape="linear").fit(ages), "no shape 'linear'"),
         (lambda ages: CohortDecay().fit(pd.DataFrame({"T": [1.0]})), "fitted to a DataFrame"),
-        (lambda ages: CohortDecay().fit(ages, np.zeros(len(ages.index))), "all sample weights are zero"),
-        (lambda ages: CohortDecay().fit(ages, np.ones(3)), "3 values"),
+        (
+            lambda ages: CohortDecay().fit(ages, sample_weight=np.zeros(len(ages.index))),
+            "all sample weights are zero",
+        ),
+        (lambda ages: CohortDecay().fit(ages, sample_weight=np.ones(3)), "3 values"),
         (
             lambda ages: CohortDecay().fit(ages).lifetime_value(pd.DataFrame({"t": [1.0]}), 39),
             "no column 'T'",

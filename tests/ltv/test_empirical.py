@@ -182,11 +182,11 @@ def test_weights_count_customers_as_often(log: pd.DataFrame) -> None:
     ]
     twice = pd.concat(numbered)
     np.testing.assert_allclose(
-        MarkovChain().fit(seen, w).transitions_.probability,
+        MarkovChain().fit(seen, sample_weight=w).transitions_.probability,
         MarkovChain().fit(recency_transitions(twice, THEN, time_unit="week")).transitions_.probability,
     )
     np.testing.assert_allclose(
-        ChainLadder().fit(ages, w).ladder_.revenue,
+        ChainLadder().fit(ages, sample_weight=w).ladder_.revenue,
         ChainLadder().fit(cohort_ages(twice, THEN)).ladder_.revenue,
     )
 

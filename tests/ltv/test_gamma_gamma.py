@@ -51,8 +51,8 @@ def test_another_currency_changes_the_unit_only(cdnow: pd.DataFrame) -> None:
 
 def test_a_warm_start_reaches_the_cold_optimum(cdnow: pd.DataFrame) -> None:
     weights = np.random.default_rng(4).poisson(1, len(cdnow))
-    cold = GammaGamma().fit(cdnow, weights)
-    warm = GammaGamma(warm_start=True).fit(cdnow).fit(cdnow, weights)
+    cold = GammaGamma().fit(cdnow, sample_weight=weights)
+    warm = GammaGamma(warm_start=True).fit(cdnow).fit(cdnow, sample_weight=weights)
     np.testing.assert_allclose(estimates(warm), estimates(cold), rtol=1e-6)
     assert warm.fit_result_.iterations < cold.fit_result_.iterations
 

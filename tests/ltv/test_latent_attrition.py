@@ -113,7 +113,7 @@ def test_without_warm_start_a_fit_forgets_the_last_one(cls: Model, shop: pd.Data
 def test_cells_stand_for_their_customers(cls: Model, shop: pd.DataFrame) -> None:
     cells = rfm_cells(shop)
     weights = np.arange(len(shop)) % 4
-    from_cells, from_rows = cls().fit(cells, weights), cls().fit(shop, weights)
+    from_cells, from_rows = (cls().fit(data, sample_weight=weights) for data in (cells, shop))
     np.testing.assert_array_equal(estimates(from_cells), estimates(from_rows))
     pd.testing.assert_series_equal(
         from_cells.expected_transactions(cells, 39), from_rows.expected_transactions(shop, 39)

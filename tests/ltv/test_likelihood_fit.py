@@ -91,8 +91,8 @@ def test_everybody_leaving_at_one_rate_is_a_ridge_of_pareto_nbd_and_not_of_bg_nb
 def test_a_warm_start_on_a_ridge_finds_the_same_likelihood() -> None:
     shop = equal_leaving_shop(600, leaving=0.01)
     weights = np.random.default_rng(2).poisson(1, len(shop))
-    cold = ParetoNBD().fit(shop, weights)
-    warm = ParetoNBD(warm_start=True).fit(shop).fit(shop, weights)
+    cold = ParetoNBD().fit(shop, sample_weight=weights)
+    warm = ParetoNBD(warm_start=True).fit(shop).fit(shop, sample_weight=weights)
     assert warm.fit_result_.log_likelihood == pytest.approx(cold.fit_result_.log_likelihood, abs=1e-3)
 
 
@@ -119,7 +119,7 @@ def test_small_samples_end_in_a_verdict_not_in_a_failure() -> None:
     for _ in range(12):
         weights = rng.poisson(1, len(shop))
         for cls in (BGNBD, GammaGamma):
-            result = cls().fit(shop, weights).fit_result_
+            result = cls().fit(shop, sample_weight=weights).fit_result_
             assert result.converged
             verdicts.append(result.identified)
     assert not all(verdicts)

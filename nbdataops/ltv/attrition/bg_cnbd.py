@@ -50,7 +50,7 @@ class _Regular(BetaGeometric):
         model.k = model.k_ = k
         return model
 
-    def fit(self, rfm: pd.DataFrame | Cells, sample_weight: object = None) -> Self:
+    def fit(self, rfm: pd.DataFrame | Cells, y: object = None, sample_weight: object = None) -> Self:
         """Maximum likelihood from a summary with the columns `x`, `t_x`, `T` and `litt`, one row a customer.
 
         `litt` is the sum of the logarithms of the times between a customer's transactions, 0 where x == 0: the only
@@ -81,7 +81,7 @@ class _Regular(BetaGeometric):
         self.time_unit_ = unit
         return self
 
-    def score(self, rfm: pd.DataFrame | Cells, sample_weight: object = None) -> float:
+    def score(self, rfm: pd.DataFrame | Cells, y: object = None, sample_weight: object = None) -> float:
         """Mean log-likelihood of a customer, with the term of `litt` where that column is there."""
         theta, cells = self._theta(), self._cells(rfm)
         counts = cells.counts(sample_weight)

@@ -32,14 +32,15 @@ class LatentAttrition(LikelihoodModel):
 
     family: ClassVar[str] = "latent-attrition"
 
-    def fit(self, rfm: pd.DataFrame | Cells, sample_weight: object = None) -> Self:
+    def fit(self, rfm: pd.DataFrame | Cells, y: object = None, sample_weight: object = None) -> Self:
         """Maximum likelihood from a summary with the columns `x`, `t_x`, `T`, one row a customer.
 
         `rfm` is a pandas frame, an Arrow table or `rfm_cells(rfm)`; with a column `n` a row stands for n customers.
         `sample_weight` (Series with the index of `rfm`, or array) says how often each row counts; whole numbers do
         what repeating the rows would. With `warm_start=True` a second `fit` starts at the solution of the first.
-        Raises LtvInputError for impossible rows or another time unit, and NotConvergedError rather than returning a
-        doubtful number; a ridge is no failure: see `fit_result_.identified` and `.reason`.
+        `y` is accepted for scikit-learn and changes nothing. Raises LtvInputError for impossible rows or another time
+        unit, and NotConvergedError rather than returning a doubtful number; a ridge is no failure: see
+        `fit_result_.identified` and `.reason`.
         """
         cells = rfm_cells(rfm)
         unit = unit_of(cells, self.time_unit)
@@ -158,7 +159,7 @@ class LatentAttrition(LikelihoodModel):
             columns[:, j] = count if spend is None else spend.draw_totals(frame, count, rng, parameters)
         return pd.DataFrame(columns, index=frame.index).rename_axis(columns="draw")
 
-    def score(self, rfm: pd.DataFrame | Cells, sample_weight: object = None) -> float:
+    def score(self, rfm: pd.DataFrame | Cells, y: object = None, sample_weight: object = None) -> float:
         """Mean log-likelihood of a customer: what scikit-learn's cross-validation and search maximise."""
         theta, cells = self._theta(), self._cells(rfm)
         counts = cells.counts(sample_weight)

@@ -45,13 +45,13 @@ class BGBB(LatentAttrition):
     gamma_: float
     delta_: float
 
-    def fit(self, rfm: pd.DataFrame | Cells, sample_weight: object = None) -> Self:
+    def fit(self, rfm: pd.DataFrame | Cells, y: object = None, sample_weight: object = None) -> Self:
         """Maximum likelihood from `x`, `t_x` and `T` in occasions, one row a customer, or `n` customers a row.
 
         Weights, warm start and errors as in the other models; a fraction of an occasion is an error.
         """
         self._require_whole(rfm_cells(rfm))
-        return super().fit(rfm, sample_weight)
+        return super().fit(rfm, y, sample_weight)
 
     def probability_alive(
         self, rfm: pd.DataFrame | Cells, *, ahead: int = 0, interval: float | None = None

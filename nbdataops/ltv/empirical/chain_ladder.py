@@ -49,7 +49,7 @@ class ChainLadder(Refitted):
         self.refits = refits
         self.seed = seed
 
-    def fit(self, ages: CohortAges, sample_weight: object = None) -> Self:
+    def fit(self, ages: CohortAges, y: object = None, sample_weight: object = None) -> Self:
         """Factors from `cohort_ages(purchases, as_of)`; one weight a customer of `ages.index`."""
         _require_ages(ages)
         self.time_unit_ = unit_of(ages, None)

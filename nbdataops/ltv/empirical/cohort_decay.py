@@ -91,7 +91,7 @@ class CohortDecay(Refitted):
         self.refits = refits
         self.seed = seed
 
-    def fit(self, ages: CohortAges, sample_weight: object = None) -> Self:
+    def fit(self, ages: CohortAges, y: object = None, sample_weight: object = None) -> Self:
         """Fit both decays. `ages` comes from `cohort_ages(purchases, as_of)`; one weight a customer of `ages.index`."""
         if not isinstance(ages, CohortAges):
             raise LtvInputError(

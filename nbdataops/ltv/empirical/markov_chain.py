@@ -55,7 +55,7 @@ class MarkovChain(Refitted):
         value = _value(p, p * values, horizon, require_discount_rate(discount_rate))
         return [float(v) for v in value]
 
-    def fit(self, transitions: RecencyTransitions, sample_weight: object = None) -> Self:
+    def fit(self, transitions: RecencyTransitions, y: object = None, sample_weight: object = None) -> Self:
         """Count transitions of `recency_transitions(purchases, as_of)`; one weight a customer."""
         _require_transitions(transitions)
         if not (np.isfinite(self.smoothing) and self.smoothing >= 0):

@@ -57,7 +57,7 @@ class GammaGamma(LikelihoodModel):
     n_repeaters_: int
     n_zero_spend_: int
 
-    def fit(self, rfm: pd.DataFrame, sample_weight: object = None) -> Self:
+    def fit(self, rfm: pd.DataFrame, y: object = None, sample_weight: object = None) -> Self:
         """Maximum likelihood from the columns `x` and `spend` (mean value of a repeat transaction).
 
         Customers without a repeat transaction carry no information and are skipped. `n`, weights and warm start as in
@@ -133,7 +133,7 @@ class GammaGamma(LikelihoodModel):
         self._require_fit("p_")
         return self.p_ * self.gamma_ / (self.q_ - 1) if self.q_ > 1 else float("inf")
 
-    def score(self, rfm: pd.DataFrame, sample_weight: object = None) -> float:
+    def score(self, rfm: pd.DataFrame, y: object = None, sample_weight: object = None) -> float:
         """Mean log-likelihood of a repeater with a positive spend."""
         theta = self._theta()
         frame, x, spend = _columns(rfm)

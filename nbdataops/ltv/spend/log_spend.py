@@ -82,7 +82,7 @@ class LogSpend(LikelihoodModel):
         """Not offered: the factor that brings money back from the logarithm comes from data."""
         raise LtvInputError("LogSpend has no given parameters", todo="fit it to a summary")
 
-    def fit(self, rfm: pd.DataFrame, sample_weight: object = None) -> Self:
+    def fit(self, rfm: pd.DataFrame, y: object = None, sample_weight: object = None) -> Self:
         """Maximum likelihood from `x`, `spend` and the covariates, over repeaters with a positive spend."""
         frame, x, spend = self._columns(rfm)
         unit = unit_of(frame, self.time_unit)
@@ -152,7 +152,7 @@ class LogSpend(LikelihoodModel):
         total = rng.gamma(shape) / shape * np.maximum(transactions, 1.0) * own
         return np.where(transactions > 0, total, 0.0)
 
-    def score(self, rfm: pd.DataFrame, sample_weight: object = None) -> float:
+    def score(self, rfm: pd.DataFrame, y: object = None, sample_weight: object = None) -> float:
         """Mean log-likelihood of a repeater's log spend."""
         theta = self._theta()
         frame, x, spend = self._columns(rfm)
