@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from nbdataops.ltv import LtvInputError, rfm_summary
-from nbdataops.ltv.summary import parts
+from nbdataops.ltv.summary import log_stream
 
 AS_OF = date(2024, 6, 30)
 
@@ -33,7 +33,7 @@ def random_log(rows: int = 3000, seed: int = 0, returns: bool = False) -> pd.Dat
 
 @pytest.fixture(params=[10**9, 200], ids=["one part", "many parts"])
 def size_of_parts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(parts, "ROWS_OF_A_PART", request.param)
+    monkeypatch.setattr(log_stream, "ROWS_AT_ONCE", request.param)
     return int(request.param)
 
 
@@ -92,7 +92,7 @@ def test_what_is_no_log_is_refused_with_what_to_give(tmp_path: Path) -> None:
     (tmp_path / "text.parquet").write_text("no")
     with pytest.raises(LtvInputError, match="cannot be read"):
         rfm_summary(tmp_path / "text.parquet", AS_OF)
-    with pytest.raises(LtvInputError, match="give a relation"):
+    with pytest.raises(LtvInputError, match="purchases is a DuckDBPyConnection"):
         rfm_summary(duckdb.connect(), AS_OF)
     with pytest.raises(LtvInputError, match="no column 'customer_id'"):
         rfm_summary(duckdb.sql("select 1 as customer"), AS_OF)

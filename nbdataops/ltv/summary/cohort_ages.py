@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from nbdataops.ltv.columns import FloatArray, weights
-from nbdataops.ltv.summary.purchase_days import ZeroRule, purchase_days
+from nbdataops.ltv.summary.purchase_days import purchase_days
+from nbdataops.ltv.summary.purchase_log import LogRules, ReturnsRule, ZeroRule
 from nbdataops.ltv.time_units import TimeUnit, days_per
 
 if TYPE_CHECKING:
@@ -57,11 +58,13 @@ def cohort_ages(
     amount: str = "amount",
     time_unit: TimeUnit = "week",
     zero: ZeroRule = "keep",
+    returns: ReturnsRule = "refuse",
 ) -> CohortAges:
     """Spread a log of purchases over customers and ages, as of the end of the day `as_of`.
 
-    Takes the log and follows the rules of `rfm_summary`: distinct days, first day left out, rows after `as_of` are an
-    error. Build it once; refits under other weights are then one product of a vector and a sparse matrix.
+    Takes the log, wherever it comes from, and follows the rules of `rfm_summary`: distinct days, first day left out,
+    rows after `as_of` are an error. What it makes is held in memory. Build it once; refits under other weights are
+    then one product of a vector and a sparse matrix.
 
     >>> log = pd.DataFrame({
     ...     "customer_id": [7, 7, 8],
@@ -73,8 +76,8 @@ def cohort_ages(
     """
     from scipy.sparse import csr_array  # late: importing it takes long
 
-    days = purchase_days(purchases, as_of, entity=entity, date=date, amount=amount, zero=zero)
     unit = days_per(time_unit)
+    days = purchase_days(purchases, as_of, LogRules(entity, date, amount, zero, returns))
     T = (days.as_of - days.first_day) / unit
     repeat = days.is_repeat
     row = days.of_row[repeat]

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from nbdataops.ltv.columns import IntArray, LtvInputError
-from nbdataops.ltv.summary.purchase_days import ReturnsRule, ZeroRule, purchase_days
+from nbdataops.ltv.summary.purchase_days import purchase_days
+from nbdataops.ltv.summary.purchase_log import LogRules, ReturnsRule, ZeroRule
 from nbdataops.ltv.time_units import TimeUnit, days_per
 
 if TYPE_CHECKING:
@@ -71,9 +72,7 @@ def recency_transitions(
     length = period * days_per(time_unit)
     if not (np.isfinite(length) and length >= 1):
         raise LtvInputError(f"period is {period} {time_unit}s", todo="a period has at least one day")
-    days = purchase_days(
-        purchases, as_of, entity=entity, date=date, amount=amount, zero=zero, returns=returns
-    )
+    days = purchase_days(purchases, as_of, LogRules(entity, date, amount, zero, returns))
     back = np.floor((days.as_of - days.day) / length).astype(np.int64)  # 0 is the last period
     n, last = len(days.customers), int(states)
     # one row per customer and period with a purchase, oldest first

@@ -36,7 +36,7 @@ def rfm_summary(
     path of a Parquet file, of a folder, or a pattern such as "log/*.parquet". Purchases of a customer on the same day
     are one transaction, their amounts summed. The first day makes somebody a customer: it counts in `total` only.
 
-    A log that is no table, or one of more than five million rows, may be larger than memory: DuckDB reads it once and
+    A log that is no table, or one of more than two million rows, may be larger than memory: DuckDB reads it once and
     sorts it within `memory_limit`, the rest on the disk in the system's temporary folder (`TMPDIR`), until the summary
     is made. The summary is the same to the last bit wherever the log comes from and in whatever order its rows are.
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
-from typing import Any
+from datetime import date
 
 import numpy as np
 import pandas as pd
 
-from nbdataops.ltv.columns import LtvInputError, refuse, require_columns, require_frame, require_rows
-from nbdataops.ltv.summary.purchase_days import day_number, days_of, purchase_days
-from nbdataops.ltv.summary.rfm import rfm_summary
-from nbdataops.ltv.time_units import ATTRIBUTE, TimeUnit, days_per, to_horizon
+from nbdataops.ltv.columns import IntArray, LtvInputError
+from nbdataops.ltv.summary.purchase_days import MEMORY_LIMIT, LogDays, log_days
+from nbdataops.ltv.summary.purchase_log import LogRules, ReturnsRule, ZeroRule, day_number
+from nbdataops.ltv.summary.rfm import RESERVED, SummaryColumns, as_one_frame, require_free_name
+from nbdataops.ltv.time_units import TimeUnit, days_per, to_horizon
+
+LABELS = ("origin", "transactions", "value")
 
 
 def training_set(
@@ -24,16 +26,21 @@ def training_set(
     date: str = "date",
     amount: str = "amount",
     time_unit: TimeUnit = "week",
-    **options: Any,
+    zero: ZeroRule = "keep",
+    returns: ReturnsRule = "refuse",
+    litt: bool = False,
+    recent: float | None = None,
+    memory_limit: str = MEMORY_LIMIT,
 ) -> pd.DataFrame:
     """Summaries at earlier origins, each with what its customers did in the `horizon` that followed.
 
     The origins lie 1, 2, ... `origins` horizons before `as_of`, so every label has come true by `as_of` and windows do
-    not overlap. One row a customer and origin: the columns of `rfm_summary` as of that origin (further `options` go
-    there), `origin`, and the labels `transactions` (distinct days) and `value` (their amounts, 0 for who did
-    nothing). Nothing after an origin reaches its features; customers who came later are not in it.
+    not overlap. One row a customer and origin, latest origin first: the columns of `rfm_summary` as of that origin,
+    `origin`, and the labels `transactions` (days with a purchase after the origin, up to one horizon after it) and
+    `value` (their amounts, as in `spend`; both 0 for who did nothing). Nothing after an origin reaches its features;
+    customers who came later are not in it.
 
-    `purchases`: a pandas DataFrame or an Arrow table with nothing after `as_of`. `horizon`: time units or a timedelta,
+    `purchases` and the keywords as in `rfm_summary`, with nothing after `as_of`. `horizon`: time units or a timedelta,
     whole days. Raises LtvInputError where an origin lies before the first purchase, with the date that would suffice.
 
     >>> log = pd.DataFrame({
@@ -43,54 +50,59 @@ def training_set(
     ... })
     >>> from datetime import date
     >>> past = training_set(log, date(2024, 1, 31), horizon=2)
-    >>> past[["customer_id", "x", "T", "origin", "transactions", "value"]].to_dict("records")[0]["value"]
-    3.0
+    >>> past[["customer_id", "x", "origin", "transactions", "value"]].astype({"origin": str}).values.tolist()
+    [[7, 0, '2024-01-17', 1, 3.0]]
     """
     if isinstance(origins, bool) or int(origins) != origins or origins < 1:
         raise LtvInputError(f"origins is {origins}", todo="give a whole number, 1 or more")
+    step, last = _whole_days(horizon, time_unit), day_number(as_of)
+    ends = last - step * np.arange(int(origins))
+    columns = SummaryColumns(time_unit, litt, recent)
+    rules = LogRules(entity, date, amount, zero, returns)
+    require_free_name(entity, (*RESERVED, *LABELS))
+    by_origin: list[list[pd.DataFrame]] = [[] for _ in ends]
+    begin = last
+    for days in log_days(purchases, as_of, rules, memory_limit):
+        begin = min(begin, int(days.day[days.bought].min(initial=last)))
+        for parts, end in zip(by_origin, ends.tolist(), strict=True):
+            parts.append(_labelled(days, columns, end - step, end))
+    _require_history(begin, last, int(ends[-1]) - step)
+    return as_one_frame([part for parts in by_origin for part in parts], time_unit)
+
+
+def _labelled(days: LogDays, columns: SummaryColumns, origin: int, end: int) -> pd.DataFrame:
+    """The summary at the end of the day `origin` from what was known then, and what came until the end of `end`."""
+    summary = columns.summary(days.until(origin))
+    then = days.bought & (days.day > origin) & (days.day <= end)
+    n = len(days.customers)
+    known = days.customers.get_indexer(pd.Index(summary.iloc[:, 0]))
+    transactions: IntArray = np.bincount(days.of_row[then], minlength=n)
+    value = np.bincount(days.of_row[then], days.amount[then], minlength=n)
+    return summary.assign(
+        origin=pd.Timestamp(np.datetime64(origin, "D")).as_unit("us"),
+        transactions=transactions[known].astype(np.int64),
+        value=value[known].astype(np.float64),
+    )
+
+
+def _whole_days(horizon: object, time_unit: TimeUnit) -> int:
     length = to_horizon(horizon, time_unit) * days_per(time_unit)
     if not np.isfinite(length) or length < 1 or abs(length - round(length)) > 1e-6:
-        raise LtvInputError(f"horizon is {length:g} days", todo="give a horizon of whole days, 1 or more")
-    step = round(length)
-    log = require_frame(purchases, "purchases")
-    require_columns(log, (entity, date, amount), "purchases")
-    require_rows(log.index, "purchases")
-    day, last = days_of(log[date], date), day_number(as_of)
-    refuse(day > last, log.index, f"{date} is after as_of {as_of}", "cut the log at as_of first")
-    if last - int(origins) * step < day.min():
-        enough = as_of + timedelta(days=int(day.min()) - (last - int(origins) * step))
+        near = f", e.g. timedelta(days={max(1, round(length))})" if np.isfinite(length) else ""
         raise LtvInputError(
-            f"the log begins after the earliest origin, {as_of - timedelta(days=int(origins) * step)}",
+            f"horizon is {length:g} days",
+            todo=f"labels are counted over whole days, 1 or more: give them{near}",
+        )
+    return round(length)
+
+
+def _require_history(begin: int, last: int, earliest: int) -> None:
+    """Raise if the log begins after the earliest origin."""
+    if begin > earliest:
+        first, origin, enough = (
+            np.datetime64(day, "D") for day in (begin, earliest, last + begin - earliest)
+        )
+        raise LtvInputError(
+            f"the log begins on {first}, after the earliest origin, {origin}",
             todo=f"as_of {enough} would suffice; or take fewer origins or a shorter horizon",
         )
-    names: dict[str, Any] = {"entity": entity, "date": date, "amount": amount}
-    rules = {name: rule for name, rule in options.items() if name in ("zero", "returns")}
-    parts = []
-    for k in range(1, int(origins) + 1):
-        origin, end = last - k * step, last - (k - 1) * step
-        then = as_of - timedelta(days=k * step)
-        known = rfm_summary(log[day <= origin], then, **names, time_unit=time_unit, **options)
-        ahead = _outcome(log[(day > origin) & (day <= end)], then + timedelta(days=step), names, rules)
-        labels = ahead.reindex(known[entity]).fillna(0.0)
-        parts.append(
-            known.assign(
-                origin=pd.Timestamp(then),
-                transactions=labels["transactions"].to_numpy(np.int64),
-                value=labels["value"].to_numpy(),
-            )
-        )
-    frame = pd.concat(parts, ignore_index=True)
-    frame.attrs[ATTRIBUTE] = time_unit
-    return frame
-
-
-def _outcome(rows: pd.DataFrame, until: date, names: dict[str, Any], rules: dict[str, Any]) -> pd.DataFrame:
-    """Transactions and value by customer of these rows."""
-    if rows.empty:
-        return pd.DataFrame({"transactions": [], "value": []}, dtype=np.float64)
-    days = purchase_days(rows, until, **names, **rules)
-    n = len(days.customers)
-    return pd.DataFrame(
-        {"transactions": np.bincount(days.of_row, minlength=n).astype(np.float64), "value": days.total},
-        index=days.customers,
-    )
