@@ -6,6 +6,7 @@ Importing `sklearn.base` takes longer than pandas and scipy.optimize together; i
 
 from __future__ import annotations
 
+import copy
 import inspect
 from typing import Any, Self
 
@@ -48,6 +49,37 @@ class Estimator:
             target_tags=TargetTags(required=False),
             input_tags=InputTags(two_d_array=True, positive_only=True),
         )
+
+    def get_metadata_routing(self) -> Any:
+        """What scikit-learn asks when metadata routing is on: which verbs take `sample_weight`, and who wants it."""
+        from sklearn.utils.metadata_routing import MetadataRequest
+
+        if hasattr(self, "_metadata_request"):  # clone() carries it over under this name
+            return copy.deepcopy(self._metadata_request)
+        request = MetadataRequest(owner=self)
+        for verb in ("fit", "score"):
+            method = getattr(self, verb, None)
+            if method is not None and "sample_weight" in inspect.signature(method).parameters:
+                getattr(request, verb).add_request(param="sample_weight", alias=None)
+        return request
+
+    def set_fit_request(self, *, sample_weight: bool | str | None) -> Self:
+        """Say whether a search or pipeline with metadata routing on hands `sample_weight` on to `fit`."""
+        return self._request("fit", sample_weight)
+
+    def set_score_request(self, *, sample_weight: bool | str | None) -> Self:
+        """Say whether a search or pipeline with metadata routing on hands `sample_weight` on to `score`."""
+        return self._request("score", sample_weight)
+
+    def _request(self, verb: str, sample_weight: bool | str | None) -> Self:
+        request = self.get_metadata_routing()
+        if "sample_weight" not in getattr(request, verb).requests:
+            raise LtvInputError(
+                f"{type(self).__name__} has no {verb} that takes sample_weight", todo="leave this request out"
+            )
+        getattr(request, verb).add_request(param="sample_weight", alias=sample_weight)
+        self._metadata_request = request
+        return self
 
     def _require_fit(self, attribute: str) -> None:
         """Raise scikit-learn's NotFittedError when `attribute` is not there yet."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import ClassVar, Self
+from typing import ClassVar, Self, overload
 
 import numpy as np
 import pandas as pd
@@ -103,28 +103,56 @@ class LatentAttrition(LikelihoodModel):
         both = np.hypot(deviation, spend.spend_deviation(frame))
         return with_interval(value, both, interval, frame.index, "value")
 
-    def expected_transactions_new(self, horizon: object) -> FloatArray:
+    @overload
+    def expected_transactions_new(self, horizon: object, *, interval: None = None) -> FloatArray: ...
+
+    @overload
+    def expected_transactions_new(self, horizon: object, *, interval: float) -> pd.DataFrame: ...
+
+    def expected_transactions_new(
+        self, horizon: object, *, interval: float | None = None
+    ) -> FloatArray | pd.DataFrame:
         """E[X(t)]: expected repeat transactions of a customer who buys for the first time now.
 
-        `horizon` is a number of time units or an array of them; the answer has its shape.
+        `horizon` is a number of time units, a timedelta, or an array of them; the answer has its shape. With
+        `interval`, a level such as 0.9, it is a DataFrame with `lower` and `upper`, one row a horizon.
         """
-        theta = self._theta()
-        times = np.asarray(horizon, dtype=np.float64)
+        theta, new = self._theta(), single_customer()
+        given = np.asarray(horizon, dtype=object)
+        times = np.array([self._finite(self._horizon(t)) for t in given.ravel()], dtype=np.float64)
         distinct, where = np.unique(times, return_inverse=True)
-        new = single_customer()
-        values = [self._expected(theta, new, self._finite(self._horizon(float(t))))[0] for t in distinct]
-        return np.asarray(values, dtype=np.float64)[where].reshape(times.shape)
 
-    def lifetime_value_new(self, horizon: object, *, spend: SpendModel, discount_rate: float = 0.0) -> float:
+        def expected(at: FloatArray) -> FloatArray:
+            return np.array([self._expected(at, new, float(t))[0] for t in distinct], dtype=np.float64)
+
+        value = expected(theta)[where]
+        if interval is None:
+            return value.reshape(given.shape)
+        deviation = standard_deviation(expected, self._result())[where]
+        return with_interval(value, deviation, interval, pd.Index(times, name="horizon"), "transactions")
+
+    def lifetime_value_new(
+        self,
+        horizon: object,
+        *,
+        spend: SpendModel,
+        discount_rate: float = 0.0,
+        interval: float | None = None,
+    ) -> float | pd.DataFrame:
         """Expected value of the repeat transactions of a customer who buys for the first time now, discounted to now.
 
-        Each is worth the population's mean of `spend`; the first purchase itself is left out.
+        Each is worth the population's mean of `spend`; the first purchase itself is left out. With `interval`, a level
+        such as 0.9, it is a DataFrame of one row, with `lower` and `upper` beside the value.
         """
         theta, new = self._theta(), single_customer()
         force, h = require_discount_rate(discount_rate), self._horizon(horizon)
-        transactions = self._present(theta, new, h, force)[0]
-        nobody = pd.DataFrame({"x": [0], "spend": [0.0]})
-        return float(transactions * spend.expected_spend(nobody).iloc[0])
+        nobody = pd.DataFrame({"x": [0], "spend": [0.0]}, index=pd.Index([h], name="horizon"))
+        value = self._present(theta, new, h, force) * spend.expected_spend(nobody).to_numpy()
+        if interval is None:
+            return float(value[0])
+        deviation = standard_deviation(lambda at: self._present(at, new, h, force), self._result())
+        both = np.hypot(deviation, spend.spend_deviation(nobody))
+        return with_interval(value, both, interval, nobody.index, "value")
 
     def sample(
         self,
