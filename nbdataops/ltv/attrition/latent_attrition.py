@@ -18,7 +18,7 @@ from nbdataops.ltv.attrition.discounting import discounted, require_discount_rat
 from nbdataops.ltv.columns import FloatArray, LtvInputError, require_frame
 from nbdataops.ltv.fit.cells import Cells, rfm_cells, single_customer
 from nbdataops.ltv.fit.intervals import Range, standard_deviation, with_interval
-from nbdataops.ltv.fit.likelihood_model import LikelihoodModel, Uncertainty
+from nbdataops.ltv.fit.likelihood_model import LikelihoodModel, Uncertainty, require_draws
 from nbdataops.ltv.fit.sums import dot
 from nbdataops.ltv.spend.spend_model import SpendModel
 from nbdataops.ltv.time_units import to_horizon, unit_of
@@ -172,15 +172,13 @@ class LatentAttrition(LikelihoodModel):
         of column sums are intervals of the total. The same seed gives the same draws.
         """
         self._theta()
-        if isinstance(draws, bool) or int(draws) != draws or draws < 1:
-            raise LtvInputError(f"draws is {draws}", todo="give a whole number, 1 or more")
         h = self._finite(self._horizon(horizon))
         frame = require_frame(rfm)
         cells = self._cells(frame)
         x, t_x, T = (column[cells.of_customer] for column in (cells.x, cells.t_x, cells.T))
         rng = np.random.default_rng(seed)
-        columns = np.empty((len(frame), int(draws)))
-        for j in range(int(draws)):
+        columns = np.empty((len(frame), require_draws(draws)))
+        for j in range(columns.shape[1]):
             theta = self._draw_theta(rng, parameters)
             alive = rng.random(len(x)) < self._alive(theta, cells)[cells.of_customer]
             count = np.where(alive, self._draw_if_alive(theta, x, t_x, T, h, rng), 0.0)

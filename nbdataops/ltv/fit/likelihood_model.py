@@ -19,6 +19,13 @@ from nbdataops.ltv.time_units import TimeUnit, days_per
 Uncertainty: TypeAlias = Literal["drawn", "fitted"]
 
 
+def require_draws(draws: object) -> int:
+    """A number of draws: a whole number, 1 or more."""
+    if isinstance(draws, bool) or not isinstance(draws, int | np.integer) or draws < 1:
+        raise LtvInputError(f"draws is {draws!r}", todo="give a whole number, 1 or more")
+    return int(draws)
+
+
 class LikelihoodModel(Estimator, ABC):
     """Base of the models that are fitted by maximum likelihood.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import ClassVar, Self
+from typing import ClassVar, Self, overload
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,7 @@ from nbdataops.ltv.columns import (
 )
 from nbdataops.ltv.fit.intervals import standard_deviation, with_interval
 from nbdataops.ltv.fit.likelihood_model import LikelihoodModel, Uncertainty
+from nbdataops.ltv.spend.spend_model import draw_next_values
 from nbdataops.ltv.spend.value_sums import ValueSums, log_likelihood, value_sums
 from nbdataops.ltv.time_units import unit_of
 
@@ -86,6 +87,12 @@ class GammaGamma(LikelihoodModel):
         self.time_unit_ = unit
         return self
 
+    @overload
+    def expected_spend(self, rfm: pd.DataFrame, *, interval: None = None) -> pd.Series: ...
+
+    @overload
+    def expected_spend(self, rfm: pd.DataFrame, *, interval: float) -> pd.DataFrame: ...
+
     def expected_spend(self, rfm: pd.DataFrame, *, interval: float | None = None) -> pd.Series | pd.DataFrame:
         """Expected value of a customer's next transaction: between its own mean and the population's.
 
@@ -126,6 +133,16 @@ class GammaGamma(LikelihoodModel):
             scale = (gamma + x * spend) / rng.gamma(p * x + q)
         some = transactions > 0
         return np.where(some, rng.gamma(p * np.where(some, transactions, 1.0)) * scale, 0.0)
+
+    def sample(
+        self, rfm: pd.DataFrame, *, draws: int = 100, seed: int = 0, parameters: Uncertainty = "drawn"
+    ) -> pd.DataFrame:
+        """Posterior-predictive draws of the value of each customer's next transaction, in the currency of `spend`.
+
+        One row a customer, one column a draw; parameters as uncertain as the fit leaves them ("drawn") or as they are
+        ("fitted"). The same seed gives the same draws. Raises LtvInputError where the fit cannot draw its parameters.
+        """
+        return draw_next_values(self, rfm, draws, seed, parameters)
 
     @property
     def population_mean_(self) -> float:

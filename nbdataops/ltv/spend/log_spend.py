@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import ClassVar, Self
+from typing import ClassVar, Self, overload
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,7 @@ from nbdataops.ltv.columns import (
 from nbdataops.ltv.fit.intervals import standard_deviation, with_interval
 from nbdataops.ltv.fit.likelihood_model import LikelihoodModel, Uncertainty
 from nbdataops.ltv.fit.sums import dot
+from nbdataops.ltv.spend.spend_model import draw_next_values
 from nbdataops.ltv.time_units import TimeUnit, unit_of
 
 
@@ -113,6 +114,12 @@ class LogSpend(LikelihoodModel):
         self.time_unit_ = unit
         return self
 
+    @overload
+    def expected_spend(self, rfm: pd.DataFrame, *, interval: None = None) -> pd.Series: ...
+
+    @overload
+    def expected_spend(self, rfm: pd.DataFrame, *, interval: float) -> pd.DataFrame: ...
+
     def expected_spend(self, rfm: pd.DataFrame, *, interval: float | None = None) -> pd.Series | pd.DataFrame:
         """Expected value of a customer's next transaction: between its own mean and the line.
 
@@ -120,7 +127,7 @@ class LogSpend(LikelihoodModel):
         returns a DataFrame with `lower` and `upper`, from the uncertainty of the parameters.
         """
         theta = self._theta()
-        frame, x, spend = self._columns(rfm)
+        frame, x, spend = self._known_unit(rfm)
         value = self._expected(theta, frame, x, spend)
         if interval is None:
             return pd.Series(value, index=frame.index, name="spend")
@@ -129,7 +136,7 @@ class LogSpend(LikelihoodModel):
     def spend_deviation(self, rfm: pd.DataFrame) -> FloatArray:
         """Standard deviation of the logarithm of `expected_spend`, by customer; NaN where not identified."""
         result = self._result()
-        frame, x, spend = self._columns(rfm)
+        frame, x, spend = self._known_unit(rfm)
         return standard_deviation(lambda theta: self._expected(theta, frame, x, spend), result)
 
     def draw_totals(
@@ -144,7 +151,7 @@ class LogSpend(LikelihoodModel):
         A customer's own mean is drawn given its history; the total around it has the mean and variance of so many
         lognormal transactions.
         """
-        frame, x, spend = self._columns(rfm)
+        frame, x, spend = self._known_unit(rfm)
         theta = self._draw_theta(rng, parameters)
         centre, variance = self._posterior(theta, frame, x, spend)
         own = self.smearing_ * np.exp(centre + np.sqrt(variance) * rng.standard_normal(len(x)))
@@ -152,10 +159,20 @@ class LogSpend(LikelihoodModel):
         total = rng.gamma(shape) / shape * np.maximum(transactions, 1.0) * own
         return np.where(transactions > 0, total, 0.0)
 
+    def sample(
+        self, rfm: pd.DataFrame, *, draws: int = 100, seed: int = 0, parameters: Uncertainty = "drawn"
+    ) -> pd.DataFrame:
+        """Posterior-predictive draws of the value of each customer's next transaction, in the currency of `spend`.
+
+        One row a customer, one column a draw; parameters as uncertain as the fit leaves them ("drawn") or as they are
+        ("fitted"). The same seed gives the same draws. Raises LtvInputError where the fit cannot draw its parameters.
+        """
+        return draw_next_values(self, rfm, draws, seed, parameters)
+
     def score(self, rfm: pd.DataFrame, y: object = None, sample_weight: object = None) -> float:
         """Mean log-likelihood of a repeater's log spend."""
         theta = self._theta()
-        frame, x, spend = self._columns(rfm)
+        frame, x, spend = self._known_unit(rfm)
         n = numbers(frame, "n") if "n" in frame.columns else None
         w = row_weights(sample_weight, n, frame.index)
         used = (x > 0) & (spend > 0)
@@ -174,6 +191,13 @@ class LogSpend(LikelihoodModel):
         require_rows(frame.index, "rfm")
         x = counts(frame, "x")
         return frame, x, numbers(frame[["spend"]].where(x[:, None] > 0, 0), "spend")
+
+    def _known_unit(self, rfm: object) -> tuple[pd.DataFrame, FloatArray, FloatArray]:
+        """The columns of customers to predict; in the unit of the fit, since a covariate may be a time."""
+        self._require_fit("time_unit_")
+        frame, x, spend = self._columns(rfm)
+        unit_of(frame, self.time_unit_)
+        return frame, x, spend
 
     def _design(self, frame: pd.DataFrame, x: FloatArray) -> FloatArray:
         columns = [np.ones(len(x)), np.log1p(x)]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
 
-from nbdataops.ltv.columns import FloatArray
+from nbdataops.ltv.columns import FloatArray, require_frame
+from nbdataops.ltv.fit.likelihood_model import Uncertainty, require_draws
 
 
 class SpendModel(Protocol):
@@ -26,7 +27,18 @@ class SpendModel(Protocol):
         rfm: pd.DataFrame,
         transactions: FloatArray,
         rng: np.random.Generator,
-        parameters: Literal["drawn", "fitted"],
+        parameters: Uncertainty,
     ) -> FloatArray:
         """One posterior-predictive draw of the total value of so many transactions, by customer."""
         ...
+
+
+def draw_next_values(
+    model: SpendModel, rfm: pd.DataFrame, draws: int, seed: int, parameters: Uncertainty
+) -> pd.DataFrame:
+    """Posterior-predictive draws of the value of each customer's next transaction: one row a customer."""
+    frame = require_frame(rfm)
+    rng = np.random.default_rng(seed)
+    one = np.ones(len(frame))
+    columns = [model.draw_totals(frame, one, rng, parameters) for _ in range(require_draws(draws))]
+    return pd.DataFrame(np.stack(columns, axis=1), index=frame.index).rename_axis(columns="draw")
