@@ -12,6 +12,7 @@ from nbdataops.ltv.columns import FloatArray, LtvInputError
 from nbdataops.ltv.contractual.contracts import read_contracts
 from nbdataops.ltv.estimator import Estimator
 from nbdataops.ltv.fit.fit_result import two_sided
+from nbdataops.ltv.fit.intervals import ends
 from nbdataops.ltv.time_units import TimeUnit, to_horizon, unit_of
 
 
@@ -90,26 +91,50 @@ class KaplanMeier(Estimator):
             reach = z * np.sqrt(variance) / np.abs(np.log(value))
             lower, upper = value ** np.exp(reach), value ** np.exp(-reach)
         sure = value == 1
-        return pd.DataFrame(
-            {"survival": value, "lower": np.where(sure, 1.0, lower), "upper": np.where(sure, 1.0, upper)}
-        )
+        columns = {
+            "survival": value,
+            "lower": np.where(sure, 1.0, lower),
+            "upper": np.where(sure, 1.0, upper),
+        }
+        columns = {name: column.ravel() for name, column in columns.items()}
+        return pd.DataFrame(columns, index=pd.Index(t.ravel(), name="period"))
 
-    def expected_periods(self, contracts: pd.DataFrame, horizon: object) -> pd.Series:
-        """Expected further time of each contract within the next `horizon`; 0 where it has ended."""
-        return self._ahead(contracts, horizon, 1.0, 0.0).rename("periods")
+    def expected_periods(
+        self, contracts: pd.DataFrame, horizon: object, *, interval: float | None = None
+    ) -> pd.Series | pd.DataFrame:
+        """Expected further time of each contract within the next `horizon`; 0 where it has ended.
+
+        `horizon`: time units or a timedelta. `interval`: see `lifetime_value`.
+        """
+        return self._ahead(contracts, horizon, "periods", 1.0, 0.0, interval)
 
     def lifetime_value(
-        self, contracts: pd.DataFrame, horizon: object, *, margin: float = 1.0, discount_rate: float = 0.0
-    ) -> pd.Series:
+        self,
+        contracts: pd.DataFrame,
+        horizon: object,
+        *,
+        margin: float = 1.0,
+        discount_rate: float = 0.0,
+        interval: float | None = None,
+    ) -> pd.Series | pd.DataFrame:
         """Expected value in the next `horizon` at `margin` per time unit, discounted continuously to now.
 
+        `interval`, a level such as 0.9, adds `lower` and `upper`: Greenwood's variance of the area under the curve, on
+        the scale of the log odds, so that the ends lie between nothing and the whole horizon. Both are the value where
+        nobody was seen to leave at those durations.
         Raises LtvInputError if a contract would be followed beyond the longest observed duration.
         """
-        return self._ahead(contracts, horizon, margin, discount_rate).rename("value")
+        return self._ahead(contracts, horizon, "value", margin, discount_rate, interval)
 
     def _ahead(
-        self, contracts: pd.DataFrame, horizon: object, margin: float, discount_rate: object
-    ) -> pd.Series:
+        self,
+        contracts: pd.DataFrame,
+        horizon: object,
+        name: str,
+        margin: float,
+        discount_rate: object,
+        interval: float | None,
+    ) -> pd.Series | pd.DataFrame:
         self._require_fit("survival_")
         data = read_contracts(contracts, whole=False)
         unit_of(data, self.time_unit_, "contracts")
@@ -121,14 +146,38 @@ class KaplanMeier(Estimator):
                 todo="shorten the horizon, or take a model that goes on, such as ShiftedBetaGeometric",
             )
         code, T = pd.factorize(data.T)
+        share, deviation = np.zeros(len(T)), np.zeros(len(T))
+        whole = margin * float(_worth(np.array([0.0, h]), force)[0])
+        for i, start in enumerate(T):
+            share[i], deviation[i] = self._share_of_horizon(float(start), h, force)
+        value = np.where(data.churned, 0.0, whole * share[code])
+        if interval is None:
+            return pd.Series(value, index=data.index, name=name)
+        low, high = ends(share, deviation, interval, "probability")
+        columns = {name: value} | {
+            side: np.where(data.churned, 0.0, whole * end[code])
+            for side, end in (("lower", low), ("upper", high))
+        }
+        return pd.DataFrame(columns, index=data.index)
+
+    def _share_of_horizon(self, start: float, h: float, force: float) -> tuple[float, float]:
+        """Discounted time still there after `start`, as a share of `h`, and the standard deviation of its log odds."""
         steps = self.survival_.index.to_numpy(dtype=np.float64)
         level = np.append(1.0, self.survival_["survival"])
-        value = np.zeros(len(T))
-        for i, start in enumerate(T):
-            inside = steps[(steps > start) & (steps < start + h)]
-            edges = np.concatenate([[start], inside, [start + h]])
-            there = level[np.searchsorted(steps, edges[:-1], side="right")]
-            now = level[np.searchsorted(steps, start, side="right")]
-            worth = np.diff(edges) if force == 0 else -np.diff(np.exp(-force * (edges - start))) / force
-            value[i] = float((there * worth).sum()) / now if now > 0 else 0.0
-        return pd.Series(np.where(data.churned, 0.0, margin * value[code]), index=data.index)
+        inside = np.flatnonzero((steps > start) & (steps < start + h))
+        now = level[np.searchsorted(steps, start, side="right")]
+        if not (h > 0 and now > 0):
+            return 0.0, 0.0
+        edges = np.concatenate([[start], steps[inside], [start + h]]) - start
+        there = level[np.searchsorted(steps, start + edges[:-1], side="right")] / now
+        areas = there * _worth(edges, force) / _worth(np.array([0.0, h]), force)
+        share = float(areas.sum())
+        after = np.cumsum(areas[::-1])[::-1][1:]  # the area behind each step moves with that step
+        jumps = np.diff(self.survival_["variance_of_log"].to_numpy(), prepend=0.0)[inside]
+        variance = float((after[after > 0] ** 2 * jumps[after > 0]).sum())
+        return share, float(np.sqrt(variance) / (share * (1 - share))) if variance > 0 else 0.0
+
+
+def _worth(edges: FloatArray, force: float) -> FloatArray:
+    """What a time unit's worth of 1 comes to between the edges, discounted to 0."""
+    return np.diff(edges) if force == 0 else -np.diff(np.exp(-force * edges)) / force

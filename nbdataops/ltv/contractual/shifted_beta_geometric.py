@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar, Self
 
@@ -13,7 +14,7 @@ from nbdataops.ltv.attrition.discounting import require_discount_rate
 from nbdataops.ltv.columns import FloatArray, LtvInputError
 from nbdataops.ltv.contractual.contracts import Contracts, read_contracts
 from nbdataops.ltv.fit.intervals import standard_deviation, with_interval
-from nbdataops.ltv.fit.likelihood_model import LikelihoodModel, Uncertainty
+from nbdataops.ltv.fit.likelihood_model import LikelihoodModel, Uncertainty, require_draws
 from nbdataops.ltv.fit.sums import dot
 from nbdataops.ltv.time_units import to_horizon, unit_of
 
@@ -60,20 +61,30 @@ class ShiftedBetaGeometric(LikelihoodModel):
         self.time_unit_ = unit
         return self
 
-    def survival(self, periods: object) -> FloatArray:
-        """S(t): share of a cohort still there after t periods; a number or an array of them."""
-        theta, t = self._theta(), np.asarray(periods, dtype=np.float64)
+    def survival(self, periods: object, *, interval: float | None = None) -> FloatArray | pd.DataFrame:
+        """S(t): share of a cohort still there after t periods; a number or an array of them.
+
+        With `interval`, a level such as 0.9, a DataFrame of `survival`, `lower`, `upper`, one row a period (delta
+        method).
+        """
+        self._theta()
+        t = np.asarray(periods, dtype=np.float64)
         if not (np.isfinite(t).all() and (t >= 0).all()):
             raise LtvInputError("periods are negative or not finite", todo="give counts of periods")
-        return _survival(theta, t)
+        return self._shares(lambda theta: _survival(theta, t), t, "survival", interval)
 
-    def retention_rate(self, period: object) -> FloatArray:
-        """Share of those there after t - 1 periods who renew in period t >= 1."""
-        alpha, beta = self._theta()
+    def retention_rate(self, period: object, *, interval: float | None = None) -> FloatArray | pd.DataFrame:
+        """Share of those there after t - 1 periods who renew in period t >= 1; `interval` as in `survival`."""
+        self._theta()
         t = np.asarray(period, dtype=np.float64)
         if not (np.isfinite(t).all() and (t >= 1).all()):
             raise LtvInputError("the first renewal is period 1", todo="give periods from 1")
-        return np.asarray((beta + t - 1) / (alpha + beta + t - 1))
+        return self._shares(
+            lambda theta: np.asarray((theta[1] + t - 1) / (theta[0] + theta[1] + t - 1)),
+            t,
+            "retention_rate",
+            interval,
+        )
 
     def expected_periods(
         self, contracts: pd.DataFrame, horizon: object, *, interval: float | None = None
@@ -107,14 +118,15 @@ class ShiftedBetaGeometric(LikelihoodModel):
         parameters: Uncertainty = "drawn",
     ) -> pd.DataFrame:
         """Posterior-predictive draws of each contract's renewals in the next `horizon` periods."""
-        data = read_contracts(contracts)
         self._theta()
+        data = read_contracts(contracts)
+        unit_of(data, self.time_unit_, "contracts")
         h = self._whole(horizon)
         if not np.isfinite(h):
             raise LtvInputError("horizon is infinite", todo="give a count of periods")
         rng = np.random.default_rng(seed)
         columns = []
-        for _ in range(draws):
+        for _ in range(require_draws(draws)):
             alpha, beta = self._draw_theta(rng, parameters)
             leaves = rng.beta(alpha, beta + data.T)
             renewed = np.minimum(rng.geometric(np.maximum(leaves, 1e-18)) - 1, int(h))
@@ -125,8 +137,19 @@ class ShiftedBetaGeometric(LikelihoodModel):
 
     def score(self, contracts: pd.DataFrame, y: Any = None, sample_weight: object = None) -> float:
         """Mean log-likelihood of a contract."""
-        data = read_contracts(contracts, sample_weight)
-        return _log_likelihood(self._theta(), data)[0] / float(data.w.sum())
+        theta, data = self._theta(), read_contracts(contracts, sample_weight)
+        unit_of(data, self.time_unit_, "contracts")
+        return _log_likelihood(theta, data)[0] / float(data.w.sum())
+
+    def _shares(
+        self, predict: Callable[[FloatArray], FloatArray], t: FloatArray, name: str, interval: float | None
+    ) -> FloatArray | pd.DataFrame:
+        value = predict(self._theta())
+        if interval is None:
+            return value
+        deviation = standard_deviation(predict, self._result(), "probability")
+        periods = pd.Index(t.ravel(), name="period")
+        return with_interval(value.ravel(), deviation.ravel(), interval, periods, name, "probability")
 
     def _ahead(
         self,
