@@ -9,7 +9,19 @@
 """
 
 from nbdataops.ltv.simulate.label_draws import draw_labels
+from nbdataops.ltv.simulate.own_rates import Cohorts
+from nbdataops.ltv.simulate.purchase_calendar import Calendar
+from nbdataops.ltv.simulate.shops import Shop, shop
 from nbdataops.ltv.simulate.spend_draws import draw_log_spend, draw_spend
 from nbdataops.ltv.simulate.summary_draws import draw_summary
 
-__all__ = ["draw_labels", "draw_log_spend", "draw_spend", "draw_summary"]
+__all__ = [
+    "Calendar",
+    "Cohorts",
+    "Shop",
+    "draw_labels",
+    "draw_log_spend",
+    "draw_spend",
+    "draw_summary",
+    "shop",
+]
