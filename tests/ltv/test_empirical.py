@@ -224,3 +224,41 @@ def test_other_data_are_refused_with_what_to_give(wrong: object) -> None:
         ChainLadder().fit(wrong)
     with pytest.raises(LtvInputError, match="recency_transitions"):
         MarkovChain().fit(wrong)
+
+
+def test_new_customers_are_those_of_age_zero(log: pd.DataFrame) -> None:
+    early = before(log, THEN)
+    ages = cohort_ages(early, THEN)
+    decay = CohortDecay(refits=5).fit(ages)
+    row = pd.DataFrame({"T": [0.0]})
+    assert decay.lifetime_value_new(13) == decay.lifetime_value(row, 13).iloc[0]
+    assert decay.expected_transactions_new(13) == decay.expected_transactions(row, 13).iloc[0]
+    ladder = ChainLadder(refits=5).fit(ages)
+    assert ladder.lifetime_value_new(13) == pytest.approx(ladder.ladder_.revenue[13])
+    assert ladder.expected_transactions_new(4) == pytest.approx(ladder.ladder_.transactions[4])
+    with pytest.raises(LtvInputError, match="nobody was seen beyond age"):
+        ladder.lifetime_value_new(1000)
+    seen = recency_transitions(early, THEN, time_unit="week")
+    chain = MarkovChain(refits=5).fit(seen)
+    just_bought = seen.index[seen.state == 1][0]
+    value = chain.lifetime_value(seen, 13, discount_rate=0.01)[just_bought]
+    assert chain.lifetime_value_new(13, discount_rate=0.01) == value
+    for model in (decay, ladder, chain):
+        answer = model.lifetime_value_new(13, interval=0.9)
+        assert answer.columns.tolist() == ["value", "lower", "upper"]
+        assert (answer.lower < answer.upper).all()
+
+
+def test_the_past_rate_is_as_uncertain_as_the_population_it_borrows_from(log: pd.DataFrame) -> None:
+    rfm = rfm_summary(before(log, THEN), THEN)
+    newcomer = pd.DataFrame({"x": [0], "T": [0.0], "spend": [0.0]})
+    answer = PastRate(refits=200).fit(rfm).expected_transactions(newcomer, 10, interval=0.9).iloc[0]
+    # the ratio estimator's standard error, x against T
+    rate = rfm.x.sum() / rfm["T"].sum()
+    error = 10 * np.sqrt(((rfm.x - rate * rfm["T"]) ** 2).sum()) / rfm["T"].sum()
+    assert (answer.upper - answer.lower) / 2 == pytest.approx(1.645 * error, rel=0.2)
+    with pytest.raises(LtvInputError, match="refits=50"):
+        PastRate().fit(rfm).lifetime_value(rfm, 10, interval=0.9)
+    heavy = PastRate(refits=200).fit(rfm, sample_weight=np.full(len(rfm), 4.0))
+    narrow = heavy.expected_transactions(newcomer, 10, interval=0.9).iloc[0]
+    assert (narrow.upper - narrow.lower) == pytest.approx((answer.upper - answer.lower) / 2, rel=0.25)

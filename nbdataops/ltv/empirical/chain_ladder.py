@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from nbdataops.ltv.columns import FloatArray, LtvInputError, weights
+from nbdataops.ltv.empirical.newcomer import alone, newcomer
 from nbdataops.ltv.empirical.period_discount import discounted_in_steps
 from nbdataops.ltv.fit.refitted import Refitted
 from nbdataops.ltv.summary.cohort_ages import CohortAges
@@ -75,6 +76,24 @@ class ChainLadder(Refitted):
         """
         return self._ahead(ages, horizon, "revenue", "value", discount_rate, interval)
 
+    def expected_transactions_new(
+        self, horizon: object, *, interval: float | None = None
+    ) -> float | pd.DataFrame:
+        """Expected repeat transactions of a customer who buys for the first time now, in the `horizon` that follows.
+
+        With `interval`, a DataFrame of one row. Raises LtvInputError beyond the oldest observed age.
+        """
+        return self._of_newcomer(horizon, "transactions", "transactions", 0.0, interval)
+
+    def lifetime_value_new(
+        self, horizon: object, *, discount_rate: float = 0.0, interval: float | None = None
+    ) -> float | pd.DataFrame:
+        """Expected repeat revenue of a customer who buys for the first time now, discounted to now.
+
+        With `interval`, a DataFrame of one row. Raises LtvInputError beyond the oldest observed age.
+        """
+        return self._of_newcomer(horizon, "revenue", "value", discount_rate, interval)
+
     def _fit_once(self, ages: CohortAges, w: FloatArray | None) -> None:
         w = np.ones(len(ages.index)) if w is None else w
         whole = np.floor(ages.T).astype(np.int64)
@@ -112,30 +131,54 @@ class ChainLadder(Refitted):
         self._require_fit("ladder_")
         _require_ages(ages)
         unit_of(ages, self.time_unit_, "ages")
-        h = to_horizon(horizon, self.time_unit_)
         code, T = pd.factorize(ages.T)
+        h = self._require_seen(T, horizon)
+        spent = np.asarray(getattr(ages, component).sum(axis=1)).ravel()
+        mean = np.bincount(code, spent, minlength=len(T)) / np.maximum(np.bincount(code, minlength=len(T)), 1)
+
+        def by_customer(model: ChainLadder) -> pd.Series:
+            value = model._carried_on(T, mean, h, component, discount_rate)
+            return pd.Series(value[code], index=ages.index, name=name)
+
+        return self._answer(by_customer, interval)
+
+    def _of_newcomer(
+        self, horizon: object, component: str, name: str, discount_rate: float, interval: float | None
+    ) -> float | pd.DataFrame:
+        self._require_fit("ladder_")
+        nothing = np.zeros(1)
+        h = self._require_seen(nothing, horizon)
+
+        def first(model: ChainLadder) -> pd.Series:
+            value = model._carried_on(nothing, nothing, h, component, discount_rate)
+            return pd.Series(value, index=newcomer().index, name=name)
+
+        return alone(self._answer(first, interval))
+
+    def _require_seen(self, T: FloatArray, horizon: object) -> float:
+        """The horizon in time units, if it does not lead beyond the oldest observed age."""
+        h = to_horizon(horizon, self.time_unit_)
         if len(T) and T.max() + h > self.observed_ages_:
             raise LtvInputError(
                 f"nobody was seen beyond age {self.observed_ages_}, and the horizon leads to {T.max() + h:g}",
                 todo="shorten the horizon, or take a method that draws the curve on, such as CohortDecay",
             )
-        spent = np.asarray(getattr(ages, component).sum(axis=1)).ravel()
-        mean = np.bincount(code, spent, minlength=len(T)) / np.maximum(np.bincount(code, minlength=len(T)), 1)
+        return h
 
-        def predict(model: ChainLadder) -> pd.Series:
-            level = model.ladder_[component].to_numpy()
-            whole = np.arange(len(level), dtype=np.float64)
-            now = np.interp(T, whole, level)
+    def _carried_on(
+        self, T: FloatArray, mean: FloatArray, h: float, component: str, discount_rate: float
+    ) -> FloatArray:
+        """What customers of each age T, who brought `mean` so far, bring in the horizon."""
+        level = self.ladder_[component].to_numpy()
+        whole = np.arange(len(level), dtype=np.float64)
+        now = np.interp(T, whole, level)
 
-            def ahead(t: float) -> FloatArray:
-                gain = np.interp(T + t, whole, level) - now
-                carried = mean * gain / np.where(now > 0, now, 1.0)
-                return np.asarray(np.where((now > 0) & (mean > 0), carried, gain))
+        def ahead(t: float) -> FloatArray:
+            gain = np.interp(T + t, whole, level) - now
+            carried = mean * gain / np.where(now > 0, now, 1.0)
+            return np.asarray(np.where((now > 0) & (mean > 0), carried, gain))
 
-            value = discounted_in_steps(ahead, h, discount_rate)
-            return pd.Series(value[code], index=ages.index, name=name)
-
-        return self._answer(predict, interval)
+        return discounted_in_steps(ahead, h, discount_rate)
 
 
 def _require_ages(ages: object) -> None:

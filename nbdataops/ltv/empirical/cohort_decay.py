@@ -18,6 +18,7 @@ from nbdataops.ltv.columns import (
     require_frame,
     weights,
 )
+from nbdataops.ltv.empirical.newcomer import alone, newcomer
 from nbdataops.ltv.empirical.period_discount import discounted_in_steps
 from nbdataops.ltv.fit.refitted import Refitted
 from nbdataops.ltv.summary.cohort_ages import CohortAges
@@ -148,6 +149,24 @@ class CohortDecay(Refitted):
         """
         return self._ahead(rfm, horizon, "revenue_", "value", discount_rate, interval)
 
+    def expected_transactions_new(
+        self, horizon: object, *, interval: float | None = None
+    ) -> float | pd.DataFrame:
+        """Expected repeat transactions of a customer who buys for the first time now, in the `horizon` that follows.
+
+        With `interval`, a DataFrame of one row.
+        """
+        return alone(self.expected_transactions(newcomer(), horizon, interval=interval))
+
+    def lifetime_value_new(
+        self, horizon: object, *, discount_rate: float = 0.0, interval: float | None = None
+    ) -> float | pd.DataFrame:
+        """Expected repeat revenue of a customer who buys for the first time now, discounted to now.
+
+        With `interval`, a DataFrame of one row.
+        """
+        return alone(self.lifetime_value(newcomer(), horizon, discount_rate=discount_rate, interval=interval))
+
     def _ahead(
         self,
         rfm: pd.DataFrame | CohortAges,
@@ -158,14 +177,15 @@ class CohortDecay(Refitted):
         interval: float | None,
     ) -> pd.Series | pd.DataFrame:
         self._require_fit(decay)
-        unit_of(rfm, self.time_unit_)
         h = to_horizon(horizon, self.time_unit_)
         if not np.isfinite(h):
             raise LtvInputError("horizon is infinite", todo="give a finite horizon")
         if isinstance(rfm, CohortAges):
+            unit_of(rfm, self.time_unit_)
             index, T = rfm.index, rfm.T
         else:
             frame = require_frame(rfm)
+            unit_of(frame, self.time_unit_)
             require_columns(frame, ("T",))
             index, T = frame.index, numbers(frame, "T")
         code, distinct = pd.factorize(T)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar, Self
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 
 from nbdataops.ltv.attrition.discounting import require_discount_rate
 from nbdataops.ltv.columns import FloatArray, LtvInputError, weights
+from nbdataops.ltv.empirical.newcomer import alone, newcomer
 from nbdataops.ltv.fit.refitted import Refitted
 from nbdataops.ltv.summary.recency_transitions import RecencyTransitions
 from nbdataops.ltv.time_units import TimeUnit, to_horizon, unit_of
@@ -89,6 +91,25 @@ class MarkovChain(Refitted):
         """
         return self._ahead(transitions, horizon, "value", discount_rate, interval)
 
+    def expected_transactions_new(
+        self, horizon: object, *, interval: float | None = None
+    ) -> float | pd.DataFrame:
+        """Expected periods with a repeat purchase of a customer who buys for the first time in the period that ends now.
+
+        With `interval`, a DataFrame of one row.
+        """
+        return self._of_newcomer(horizon, "transactions", 0.0, interval)
+
+    def lifetime_value_new(
+        self, horizon: object, *, discount_rate: float = 0.0, interval: float | None = None
+    ) -> float | pd.DataFrame:
+        """Expected value of the repeat purchases of a customer who buys for the first time in the period that ends now.
+
+        Discounted to now, per time unit; infinite horizons need a discount rate. With `interval`, a DataFrame of one
+        row.
+        """
+        return self._of_newcomer(horizon, "value", discount_rate, interval)
+
     def _fit_once(self, transitions: RecencyTransitions, w: FloatArray | None) -> None:
         w = np.ones(len(transitions.index)) if w is None else w
         bought, silent, value = (
@@ -139,18 +160,37 @@ class MarkovChain(Refitted):
                 f"these customers {transitions.states} of {transitions.period:g}",
                 todo="make both with the same states and period",
             )
+        by_state = self._by_state(horizon, name, discount_rate)
+        state = transitions.state - 1
+        return self._answer(
+            lambda model: pd.Series(by_state(model)[state], index=transitions.index, name=name), interval
+        )
+
+    def _of_newcomer(
+        self, horizon: object, name: str, discount_rate: float, interval: float | None
+    ) -> float | pd.DataFrame:
+        self._require_fit("transitions_")
+        by_state = self._by_state(horizon, name, discount_rate)
+        index = newcomer().index
+        return alone(
+            self._answer(lambda model: pd.Series(by_state(model)[:1], index=index, name=name), interval)
+        )
+
+    def _by_state(
+        self, horizon: object, name: str, discount_rate: float
+    ) -> Callable[[MarkovChain], FloatArray]:
+        """What a chain expects of each state over the horizon, as a function of the chain."""
         periods = to_horizon(horizon, self.time_unit_) / self.period_
         force = require_discount_rate(discount_rate) * self.period_
         if force == 0 and not np.isfinite(periods):
             raise LtvInputError("an infinite horizon without a discount rate", todo="give one of both")
 
-        def predict(model: MarkovChain) -> pd.Series:
-            p = model.transitions_["probability"].to_numpy()
-            reward = p if name == "transactions" else p * model.transitions_["value"].to_numpy()
-            by_state = _value(p, reward, periods, force)
-            return pd.Series(by_state[transitions.state - 1], index=transitions.index, name=name)
+        def of(chain: MarkovChain) -> FloatArray:
+            p = chain.transitions_["probability"].to_numpy()
+            reward = p if name == "transactions" else p * chain.transitions_["value"].to_numpy()
+            return _value(p, reward, periods, force)
 
-        return self._answer(predict, interval)
+        return of
 
 
 def _value(p: FloatArray, reward: FloatArray, periods: float, force: float) -> FloatArray:

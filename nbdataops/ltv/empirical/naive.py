@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -17,14 +19,16 @@ from nbdataops.ltv.columns import (
     require_rows,
     row_weights,
     to_floats,
+    weights,
 )
 from nbdataops.ltv.empirical.period_discount import discounted_in_steps
 from nbdataops.ltv.estimator import Estimator
 from nbdataops.ltv.fit.fit_result import two_sided
+from nbdataops.ltv.fit.refitted import Refitted
 from nbdataops.ltv.time_units import TimeUnit, to_horizon, unit_of
 
 
-class _Naive(Estimator):
+class _Naive(Estimator, ABC):
     """A rate of transactions and of value per customer, carried on unchanged."""
 
     family: ClassVar[str] = "naive"
@@ -33,7 +37,7 @@ class _Naive(Estimator):
     def expected_transactions(
         self, rfm: pd.DataFrame, horizon: object, *, interval: float | None = None
     ) -> pd.Series | pd.DataFrame:
-        """Expected transactions in the `horizon`. A rule knows no uncertainty: the ends of an `interval` are NaN."""
+        """Expected transactions in the `horizon` (time units or a timedelta). `interval`: see `lifetime_value`."""
         return self._carried_on(rfm, horizon, 0, "transactions", 0.0, interval)
 
     def lifetime_value(
@@ -44,11 +48,22 @@ class _Naive(Estimator):
         discount_rate: float = 0.0,
         interval: float | None = None,
     ) -> pd.Series | pd.DataFrame:
-        """Expected value in the `horizon`, evenly spread over it and discounted per time unit."""
+        """Expected value in the `horizon`, evenly spread over it and discounted at an effective rate per time unit.
+
+        `interval`, a level such as 0.9, adds `lower` and `upper`: by the uncertainty of what the rule has learned from
+        others, which is nothing at all for `LastPeriod` (both ends are NaN).
+        """
         return self._carried_on(rfm, horizon, 1, "value", discount_rate, interval)
 
+    @abstractmethod
     def _rates(self, frame: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
-        raise NotImplementedError
+        """Transactions and value per time unit of each customer."""
+
+    @abstractmethod
+    def _answer(
+        self, predict: Callable[[Any], pd.Series], interval: float | None
+    ) -> pd.Series | pd.DataFrame:
+        """What the rule says, with its interval."""
 
     def _carried_on(
         self,
@@ -65,14 +80,13 @@ class _Naive(Estimator):
         h = to_horizon(horizon, self.time_unit_)
         if not np.isfinite(h):
             raise LtvInputError("horizon is infinite", todo="a rate that never falls needs a finite horizon")
-        rate = self._rates(frame)[which]
-        value = pd.Series(
-            discounted_in_steps(lambda t: rate * t, h, discount_rate), index=frame.index, name=name
-        )
-        if interval is None:
-            return value
-        two_sided(interval)
-        return pd.DataFrame({name: value, "lower": np.nan, "upper": np.nan}, index=frame.index)
+
+        def predict(rule: _Naive) -> pd.Series:
+            rate = rule._rates(frame)[which]
+            value = discounted_in_steps(lambda t: rate * t, h, discount_rate)
+            return pd.Series(value, index=frame.index, name=name)
+
+        return self._answer(predict, interval)
 
 
 class LastPeriod(_Naive):
@@ -95,25 +109,38 @@ class LastPeriod(_Naive):
         """Check the columns and the unit; there is nothing to learn (`y` and `sample_weight` change nothing)."""
         if not (np.isfinite(self.window) and self.window > 0):
             raise LtvInputError(f"window is {self.window}", todo="give the length that `recent` had")
-        self._rates(require_frame(rfm))
-        self.time_unit_ = unit_of(rfm, self.time_unit)
+        frame = require_frame(rfm)
+        self._rates(frame)
+        weights(sample_weight, frame.index)
+        self.time_unit_ = unit_of(frame, self.time_unit)
         return self
+
+    def _answer(
+        self, predict: Callable[[Any], pd.Series], interval: float | None
+    ) -> pd.Series | pd.DataFrame:
+        value = predict(self)
+        if interval is None:
+            return value
+        two_sided(interval)
+        return pd.DataFrame({str(value.name): value, "lower": np.nan, "upper": np.nan}, index=value.index)
 
     def _rates(self, frame: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
         require_columns(frame, ("recent_transactions", "recent_value"))
+        require_rows(frame.index, "rfm")
         value = to_floats(frame["recent_value"], "recent_value")
         if not np.isfinite(value).all():
             raise LtvInputError("recent_value is missing or infinite", todo="0 means nothing was bought")
         return numbers(frame, "recent_transactions") / self.window, value / self.window
 
 
-class PastRate(_Naive):
+class PastRate(Refitted, _Naive):
     """The past rate carried on: repeat transactions so far per time, each worth the mean spend.
 
     Family: naive. Assumes: nobody ever leaves and rates do not change. A customer of age near zero has no rate of its
     own, so `prior` time units at the population's rate are added to everybody's history: (x + prior * rate) /
     (T + prior). Repeat spend is the customer's own mean, the population's where there was no repeat purchase.
-    Needs `x`, `T` and `spend`.
+    Needs `x`, `T` and `spend`. Intervals come from `refits` fits to resampled customers: by the uncertainty of the
+    population's rate and spend, a customer's own history taken as it is.
 
     Fitted attributes: `rate_` (repeat transactions per customer and time unit), `spend_` (mean of a repeat
     transaction), `time_unit_`.
@@ -126,8 +153,17 @@ class PastRate(_Naive):
     rate_: float
     spend_: float
 
-    def __init__(self, *, prior: float = 4.0, time_unit: TimeUnit | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        prior: float = 4.0,
+        refits: int = 0,
+        seed: int = 0,
+        time_unit: TimeUnit | None = None,
+    ) -> None:
         self.prior = prior
+        self.refits = refits
+        self.seed = seed
         self.time_unit = time_unit
 
     def fit(self, rfm: pd.DataFrame, y: Any = None, sample_weight: object = None) -> Self:
@@ -138,12 +174,15 @@ class PastRate(_Naive):
         x, T, spend = _history(frame)
         n = numbers(frame, "n") if "n" in frame.columns else None
         w = row_weights(sample_weight, n, frame.index)
+        self._fit_all(lambda rule, drawn: rule._fit_once(x, T, spend, drawn), len(x), w)
+        self.time_unit_ = unit_of(frame, self.time_unit)
+        return self
+
+    def _fit_once(self, x: FloatArray, T: FloatArray, spend: FloatArray, w: FloatArray | None) -> None:
         w = np.ones(len(x)) if w is None else w
         time, bought = float((w * T).sum()), float((w * x).sum())
         self.rate_ = bought / time if time else 0.0
         self.spend_ = float((w * x * spend).sum()) / bought if bought else 0.0
-        self.time_unit_ = unit_of(frame, self.time_unit)
-        return self
 
     def _rates(self, frame: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
         x, T, spend = _history(frame)

@@ -15,7 +15,10 @@ from nbdataops.ltv.fit.fit_result import two_sided
 
 
 class Refitted(Estimator):
-    """Base of estimators whose intervals come from `refits` whole fits under Poisson(1) weights of the customers."""
+    """Base of estimators whose intervals come from `refits` whole fits to customers drawn with replacement.
+
+    Every customer is drawn Poisson(1) times; a row of weight w stands for w customers and is drawn Poisson(w) times.
+    """
 
     refits: int
     seed: int
@@ -30,10 +33,10 @@ class Refitted(Estimator):
         fit_once(self, weights)
         self.refits_ = []
         for stream in np.random.SeedSequence(self.seed).spawn(int(self.refits)):
-            drawn = np.random.default_rng(stream).poisson(1.0, rows).astype(np.float64)
+            drawn = np.random.default_rng(stream).poisson(1.0 if weights is None else weights, rows)
             twin = copy.copy(self)
             twin.refits_ = []
-            fit_once(twin, drawn if weights is None else drawn * weights)
+            fit_once(twin, drawn.astype(np.float64))
             self.refits_.append(twin)
 
     def _answer(
