@@ -30,19 +30,26 @@ columns = st.lists(
 def test_codes_give_back_their_column(values: list[float]) -> None:
     column = np.array(values)
     codes = codes_of(column)
-    np.testing.assert_allclose(codes.values[codes.of_row], column, rtol=1e-12, atol=1e-6)
+    np.testing.assert_allclose(codes.values[codes.of(slice(None))], column, rtol=1e-12, atol=1e-6)
     assert (np.diff(codes.values) > 0).all()
 
 
 @given(
-    st.lists(st.tuples(*[st.integers(0, 5)] * 3), min_size=1, max_size=60), st.sampled_from([1, 10**6, 10**9])
+    st.lists(st.tuples(*[st.integers(0, 5)] * 3), min_size=1, max_size=60),
+    st.sampled_from([1, 10**3, 10**5, 10**6, 10**9]),
+    st.sampled_from([0.0, 0.5]),
 )
 @settings(max_examples=200, deadline=None)
-def test_rows_of_one_group_are_alike_and_others_are_not(rows: list[tuple[int, int, int]], scale: int) -> None:
-    parts = [codes_of(np.array(column, dtype=float) * scale + 0.5) for column in zip(*rows, strict=True)]
-    of_row, distinct = group(parts)
+def test_rows_of_one_group_are_alike_and_others_are_not(
+    rows: list[tuple[int, int, int]], scale: int, beside_the_calendar: float
+) -> None:
+    parts = [
+        codes_of(np.array(column, dtype=float) * scale + beside_the_calendar)
+        for column in zip(*rows, strict=True)
+    ]
+    of_row, distinct = group(parts, len(rows))
     seen = [tuple(int(d[g]) for d in distinct) for g in of_row]
-    assert seen == [tuple(int(c.of_row[i]) for c in parts) for i in range(len(rows))]
+    assert seen == [tuple(int(c.of(slice(i, i + 1))[0]) for c in parts) for i in range(len(rows))]
     assert len(distinct[0]) == len(set(rows))
 
 
@@ -61,6 +68,26 @@ def test_the_order_of_rows_changes_nothing_at_all() -> None:
     shop = pareto_shop(3000)
     mixed = shop.sample(frac=1, random_state=1)
     assert BGNBD().fit(shop).fit_result_ == BGNBD().fit(mixed).fit_result_
+
+
+def test_recency_and_age_of_one_day_are_one_however_they_were_rounded() -> None:
+    age = np.nextafter(np.arange(1, 400) / 7, 0.0)
+    frame = pd.DataFrame({"x": 1, "t_x": np.arange(1, 400) / 7, "T": age})
+    cells = rfm_cells(frame)
+    np.testing.assert_array_equal(cells.t_x, cells.T)
+    frame["T"] += np.pi  # no calendar any more
+    frame["t_x"] = frame["T"] * (1 + 1e-12)
+    np.testing.assert_array_equal(rfm_cells(frame).t_x, rfm_cells(frame).T)
+    with pytest.raises(LtvInputError, match=r"t_x is later than T in 1 row of 399 \(7\)"):
+        rfm_cells(frame.assign(t_x=frame["t_x"] + (frame.index == 7)))
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint16", "int64", "float32", "Int32"])
+def test_x_may_be_any_kind_of_number(kind: str) -> None:
+    frame = pd.DataFrame({"x": [0, 3, 120], "t_x": [0.0, 2.0, 4.0], "T": [5.0, 5.0, 5.0]})
+    np.testing.assert_array_equal(rfm_cells(frame.astype({"x": kind})).x, frame["x"])
+    with pytest.raises(LtvInputError, match="x is negative"):
+        rfm_cells(frame.assign(x=[-1, 3, 4]).astype({"x": kind.replace("uint", "int")}))
 
 
 def test_days_written_as_weeks_with_few_digits_are_taken_as_they_are() -> None:

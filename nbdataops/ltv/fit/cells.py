@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -26,11 +27,14 @@ from nbdataops.ltv.columns import (
     require_rows,
     row_weights,
 )
-from nbdataops.ltv.fit.grouping import codes_of, group
+from nbdataops.ltv.fit.grouping import codes_of, group, group_sums
 from nbdataops.ltv.time_units import TimeUnit, unit_of
 
 ROUNDING = 1e-9
 """A recency above the age by less than this share of it is rounding of the division by the time unit."""
+MOST_PURCHASES = 2**53
+"""Whole numbers above it are not all told apart as floats."""
+Counts: TypeAlias = FloatArray | NDArray[np.integer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ class Cells:
         """How many customers each cell stands for, under these weights."""
         require_rows(self.index, "rfm")
         w = row_weights(sample_weight, self.n, self.index)
-        return np.bincount(self.of_customer, w, minlength=len(self)).astype(np.float64)
+        return group_sums(self.of_customer, w, len(self))
 
     def row_weights(self, sample_weight: object = None) -> FloatArray:
         """How many customers each row of the summary stands for, under these weights."""
@@ -108,13 +112,14 @@ def rfm_cells(rfm: pd.DataFrame | Cells) -> Cells:
         return rfm
     frame = require_frame(rfm)
     require_columns(frame, ("x", "t_x", "T"))
-    x, t_x, T = counts(frame, "x"), numbers(frame, "t_x"), numbers(frame, "T")
-    _require_possible(x, t_x, T, frame.index)
+    x, t_x, T = _purchases(frame), numbers(frame, "t_x"), numbers(frame, "T")
     n = numbers(frame, "n") if "n" in frame.columns else None
-    codes = (codes_of(x, whole=True), codes_of(np.minimum(t_x, T)), codes_of(T))
-    of_customer, distinct = group(codes)
-    x, t_x, T = (c.values[d] for c, d in zip(codes, distinct, strict=True))
-    cells = _cells(x, t_x, T, unit_of(frame, None))
+    of_customer, distinct = _distinct(x, t_x, T)
+    if not _possible(*distinct):  # only the rows tell what is an error and what is rounding
+        _require_possible(x, t_x, T, frame.index)
+        of_customer, (x_of, t_of, T_of) = _distinct(x, np.minimum(t_x, T), T)
+        distinct = x_of, np.minimum(t_of, T_of), T_of
+    cells = _cells(*distinct, unit_of(frame, None))
     return replace(cells, index=frame.index, of_customer=of_customer, n=n)
 
 
@@ -125,7 +130,28 @@ def single_customer() -> Cells:
     return _cells(zero, zero, zero, None)
 
 
-def _require_possible(x: FloatArray, t_x: FloatArray, T: FloatArray, index: pd.Index) -> None:
+def _purchases(frame: pd.DataFrame) -> Counts:
+    """The column x, checked; whole numbers stay as they are, since as floats they may take four times the memory."""
+    column = frame["x"]
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu" and column.min() >= 0:
+        return column.to_numpy()
+    return counts(frame, "x")
+
+
+def _distinct(
+    x: Counts, t_x: FloatArray, T: FloatArray
+) -> tuple[NDArray[np.int32], tuple[FloatArray, FloatArray, FloatArray]]:
+    """The cell of every row, and x, t_x and T of every cell."""
+    codes = codes_of(x, whole=True), codes_of(t_x), codes_of(T)
+    of_row, (of_x, of_t, of_T) = group(codes, len(x))
+    return of_row, (codes[0].values[of_x], codes[1].values[of_t], codes[2].values[of_T])
+
+
+def _possible(x: FloatArray, t_x: FloatArray, T: FloatArray) -> bool:
+    return not (np.any(t_x > T) or np.any(t_x[x == 0] > 0) or x.max(initial=0.0) > MOST_PURCHASES)
+
+
+def _require_possible(x: Counts, t_x: FloatArray, T: FloatArray, index: pd.Index) -> None:
     refuse(
         t_x > T * (1 + ROUNDING),
         index,
@@ -133,7 +159,7 @@ def _require_possible(x: FloatArray, t_x: FloatArray, T: FloatArray, index: pd.I
         "recency cannot exceed age: one unit for both?",
     )
     refuse((x == 0) & (t_x > 0), index, "t_x is not 0 although x is 0", "x counts repeat transactions only")
-    if len(x) and float(x.max()) > 2**53:
+    if len(x) and float(x.max()) > MOST_PURCHASES:
         raise LtvInputError("x is larger than any count of transactions", todo="is x a count?")
 
 
