@@ -16,6 +16,7 @@ from nbdataops.ltv.columns import (
     LtvInputError,
     counts,
     numbers,
+    refuse,
     require_columns,
     require_frame,
     require_rows,
@@ -23,26 +24,29 @@ from nbdataops.ltv.columns import (
 
 LABELS = ("transactions", "value", "origin")
 """Columns of a training set that are no features."""
+DERIVED = ("rate", "silence", "spend")
+LINEAR = ("log_rate", "log_silence", "log_spend", "repeats")
+MOST_CATEGORIES = 255
+"""How many categories of one covariate scikit-learn's trees can split on."""
 
 
 def behaviour(rfm: object, covariates: Sequence[str] = ()) -> pd.DataFrame:
     """By customer: `rate` (repeat transactions per time unit, age counted as 1 at least), `silence` (time since the
     last transaction), `spend` (0 where there was no repeat one), and the covariates as they are.
 
-    Raises LtvInputError for a covariate that is missing, or that is a label.
+    Raises LtvInputError for a covariate that is missing, that is a label, or that bears the name of a feature.
     """
     frame = require_frame(rfm)
-    leaks = [name for name in covariates if name in LABELS]
-    if leaks:
-        raise LtvInputError(
-            f"{', '.join(leaks)} as a covariate: labels would predict themselves",
-            todo="leave out what was not known at the origin",
-        )
+    _require_names(covariates)
     require_columns(frame, ("x", "t_x", "T", "spend", *covariates))
     require_rows(frame.index, "rfm")
     x, t_x, T = counts(frame, "x"), numbers(frame, "t_x"), numbers(frame, "T")
-    if (t_x > T * (1 + 1e-9)).any():
-        raise LtvInputError("t_x is later than T", todo="recency cannot exceed age: one unit for both?")
+    refuse(
+        t_x > T * (1 + 1e-9),
+        frame.index,
+        "t_x is later than T",
+        "recency cannot exceed age: one unit for both?",
+    )
     spend = numbers(frame[["spend"]].where(x[:, None] > 0, 0), "spend")
     features = pd.DataFrame(
         {"rate": x / np.maximum(T, 1.0), "silence": T - np.minimum(t_x, T), "spend": spend}, index=frame.index
@@ -53,7 +57,8 @@ def behaviour(rfm: object, covariates: Sequence[str] = ()) -> pd.DataFrame:
 def on_a_log_scale(features: pd.DataFrame) -> tuple[FloatArray, list[str]]:
     """A design for linear models: log1p of rate, silence and spend, whether there was a repeat transaction, covariates.
 
-    Covariates must be numbers there; a category is an error that says to encode it.
+    Covariates must be numbers there; a category is an error that says to encode it, a missing value one that says to
+    fill it.
     """
     columns = {
         "log_rate": np.log1p(features["rate"]),
@@ -62,13 +67,87 @@ def on_a_log_scale(features: pd.DataFrame) -> tuple[FloatArray, list[str]]:
         "repeats": (features["rate"] > 0).astype(float),
     }
     for name in features.columns[3:]:
-        if not pd.api.types.is_numeric_dtype(features[name].dtype):
+        if not _is_number(features[name]):
             raise LtvInputError(
                 f"covariate {name!r} holds {features[name].dtype}, not numbers",
                 todo="encode it first, e.g. pd.get_dummies",
             )
-        values = features[name].to_numpy(dtype=np.float64, na_value=np.nan)
-        if not np.isfinite(values).all():
-            raise LtvInputError(f"covariate {name!r} is missing or infinite", todo="fill it before the fit")
+        values = _numeric(features[name])
+        refuse(np.isnan(values), features.index, f"covariate {name!r} is missing", "fill it before the fit")
         columns[str(name)] = pd.Series(values, index=features.index)
     return np.stack([np.asarray(c, dtype=np.float64) for c in columns.values()], axis=1), list(columns)
+
+
+def for_trees(features: pd.DataFrame) -> pd.DataFrame:
+    """Features as trees take them: numbers with NaN for missing, text and categories as categories of text.
+
+    A missing number or category is a branch of its own to a tree. Raises LtvInputError for an infinite number and for
+    what is neither a number nor a name (dates, lists).
+    """
+    columns: dict[str, pd.Series] = {}
+    for name in features.columns:
+        column = features[name]
+        if _is_number(column):
+            columns[name] = pd.Series(_numeric(column), index=features.index)
+        elif _is_name(column):
+            columns[name] = column.astype(object).map(str, na_action="ignore").astype("category")
+        else:
+            raise LtvInputError(
+                f"covariate {name!r} holds {column.dtype}, neither numbers nor names",
+                todo="make a number of it that means the same at every origin, e.g. time until the origin",
+            )
+    return pd.DataFrame(columns, index=features.index)
+
+
+def require_few_categories(features: pd.DataFrame) -> None:
+    """Raise where a covariate has more categories than trees can split on."""
+    for name in features.columns[3:]:
+        if isinstance(features[name].dtype, pd.CategoricalDtype):
+            count = int(features[name].nunique())
+            if count > MOST_CATEGORIES:
+                raise LtvInputError(
+                    f"covariate {name!r} has {count} categories, trees split on {MOST_CATEGORIES} at most",
+                    todo="group the rare ones, or leave it out if it names single customers",
+                )
+
+
+def _require_names(covariates: Sequence[str]) -> None:
+    if isinstance(covariates, str):
+        raise LtvInputError(
+            f"covariates is the text {covariates!r}", todo=f"give a list of columns: [{covariates!r}]"
+        )
+    leaks = [name for name in covariates if name in LABELS]
+    if leaks:
+        raise LtvInputError(
+            f"{', '.join(leaks)} as a covariate: labels would predict themselves",
+            todo="leave out what was not known at the origin",
+        )
+    for name in covariates:
+        if name in (*DERIVED, *LINEAR, "intercept"):
+            raise LtvInputError(
+                f"covariate {name!r} has the name of a feature that every model here has",
+                todo="leave it out, or rename the column",
+            )
+    if len(set(covariates)) < len(covariates):
+        raise LtvInputError("a covariate is named twice", todo="name each once")
+
+
+def _is_number(column: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_complex_dtype(column.dtype)
+
+
+def _numeric(column: pd.Series) -> FloatArray:
+    values = np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
+    refuse(
+        np.isinf(values),
+        column.index,
+        f"covariate {column.name!r} is infinite",
+        "look for a division by zero upstream",
+    )
+    return values
+
+
+def _is_name(column: pd.Series) -> bool:
+    if isinstance(column.dtype, pd.CategoricalDtype) or pd.api.types.is_string_dtype(column.dtype):
+        return True
+    return column.dtype == object and bool(column.dropna().map(np.isscalar).all())

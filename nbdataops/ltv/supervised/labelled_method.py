@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 
-from nbdataops.ltv.columns import FloatArray, LtvInputError, require_frame, weights
+from nbdataops.ltv.columns import FloatArray, LtvInputError, numbers, require_frame, row_weights
 from nbdataops.ltv.fit.refitted import Refitted
 from nbdataops.ltv.supervised.labels import Labels, Scale, carried_to, explained_deviance, read_labels
 from nbdataops.ltv.time_units import TimeUnit, unit_of
@@ -28,13 +28,14 @@ class LabelledMethod(Refitted, ABC):
 
         `rfm`: the columns of `rfm_summary` at the origin of each row. `y`: a DataFrame with `value` and `transactions`,
         or values alone, aligned with `rfm`. `training_set` makes both: `fit(past, past[["transactions", "value"]])`.
+        With a column `n` a row stands for n customers, each with the labels of the row.
         Raises LtvInputError for missing or negative labels, and where nothing was bought at all.
         """
         frame = require_frame(rfm)
         carried_to(self.train_horizon, self.train_horizon, self.scale, None, 0.0)
         self.time_unit_ = unit_of(frame, self.time_unit)
         labels = read_labels(y, frame.index)
-        w = weights(sample_weight, frame.index)
+        w = row_weights(sample_weight, count_of_rows(frame), frame.index)
         prepared = self._prepare(frame)
         self._fit_all(
             lambda model, drawn: model._fit_once(
@@ -84,7 +85,7 @@ class LabelledMethod(Refitted, ABC):
         """Share of the Poisson deviance of the value that is explained: 1 perfect, 0 as good as the overall mean."""
         frame = require_frame(rfm)
         labels = read_labels(y, frame.index)
-        w = weights(sample_weight, frame.index)
+        w = row_weights(sample_weight, count_of_rows(frame), frame.index)
         w = np.ones(len(frame)) if w is None else w
         return explained_deviance(labels.value, self.predict(frame), w)
 
@@ -95,6 +96,7 @@ class LabelledMethod(Refitted, ABC):
         unit_of(frame, self.time_unit_)
         factor = carried_to(horizon, self.train_horizon, self.scale, self.time_unit_, discount_rate)
         prepared = self._prepare(frame)
+        self._require_alike(prepared)
 
         def predict(model: Self) -> pd.Series:
             return pd.Series(factor * model._expected(prepared, name), index=frame.index, name=name)
@@ -105,6 +107,9 @@ class LabelledMethod(Refitted, ABC):
     def _prepare(self, frame: pd.DataFrame) -> Any:
         """Features, checked; the same for all refits."""
 
+    def _require_alike(self, prepared: Any) -> None:
+        """Raise where features to predict from are of another kind than those of the fit."""
+
     @abstractmethod
     def _fit_once(self, prepared: Any, labels: Labels, w: FloatArray) -> None:
         """Fit under these weights."""
@@ -112,3 +117,8 @@ class LabelledMethod(Refitted, ABC):
     @abstractmethod
     def _expected(self, prepared: Any, name: str) -> FloatArray:
         """Expected `value` or `transactions` over the label window, by row."""
+
+
+def count_of_rows(frame: pd.DataFrame) -> FloatArray | None:
+    """How many customers each row stands for; None if one each."""
+    return numbers(frame, "n") if "n" in frame.columns else None

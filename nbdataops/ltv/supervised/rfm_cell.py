@@ -95,10 +95,13 @@ class RFMCell(LabelledMethod):
 
 def _cuts(values: FloatArray, w: FloatArray, bins: int) -> FloatArray:
     """Bounds of classes of about equally many customers; repeated values make fewer classes."""
-    values = values[w > 0]
+    values, w = values[w > 0], w[w > 0]
     if not len(values):
         return np.zeros(0)
-    return np.unique(np.quantile(values, np.arange(1, bins) / bins))
+    order = np.argsort(values, kind="stable")
+    up_to = np.cumsum(w[order])
+    wanted = np.arange(1, bins) / bins * up_to[-1]
+    return np.unique(values[order][np.searchsorted(up_to, wanted * (1 - 1e-12))])
 
 
 def _shrunk_means(

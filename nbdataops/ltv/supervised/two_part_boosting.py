@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from nbdataops.ltv.columns import FloatArray
-from nbdataops.ltv.supervised.features import behaviour
+from nbdataops.ltv.columns import FloatArray, LtvInputError, require_frame
+from nbdataops.ltv.supervised.features import behaviour, for_trees, require_few_categories
 from nbdataops.ltv.supervised.labelled_method import LabelledMethod
 from nbdataops.ltv.supervised.labels import Labels, Scale
-from nbdataops.ltv.time_units import TimeUnit
+from nbdataops.ltv.time_units import TimeUnit, unit_of
+
+FEW = 30_000
+"""Rows up to which trees grow faster on one thread."""
 
 
 class TwoPartBoosting(LabelledMethod):
@@ -27,7 +31,8 @@ class TwoPartBoosting(LabelledMethod):
     Source: two-part models are Cragg's 1971, Econometrica 39:829; trees are scikit-learn's HistGradientBoosting.
 
     `train_horizon`: length of the label window. `scale`: "refuse" another horizon, or "linear". `rounds`, `leaves`,
-    `learning_rate`, `leaf_size`: of the trees. Categorical covariates are taken as such. Intervals need `refits`.
+    `learning_rate`, `leaf_size`: of the trees. Covariates are numbers, text or categories (255 at most); a missing value
+    is a branch of its own, and so is, together with it, a category that the fit has not seen. Intervals need `refits`.
 
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
@@ -65,20 +70,40 @@ class TwoPartBoosting(LabelledMethod):
         self.seed = seed
         self.time_unit = time_unit
 
-    def probability_of_purchase(self, rfm: pd.DataFrame) -> pd.Series:
-        """Probability that a customer buys at all within `train_horizon`."""
+    def probability_of_purchase(
+        self, rfm: pd.DataFrame, *, interval: float | None = None
+    ) -> pd.Series | pd.DataFrame:
+        """Probability that a customer buys at all within `train_horizon`. `interval` needs `refits`."""
         self._require_fit("parts_")
-        features = self._prepare(rfm)
-        return pd.Series(self._buys(features), index=rfm.index, name="buys")
+        frame = require_frame(rfm)
+        unit_of(frame, self.time_unit_)
+        features = self._prepare(frame)
+        self._require_alike(features)
+        return self._answer(
+            lambda model: pd.Series(model._buys(features), index=frame.index, name="buys"), interval
+        )
 
     def _prepare(self, frame: pd.DataFrame) -> pd.DataFrame:
-        features = behaviour(frame, self.covariates)
-        text = features.select_dtypes(["object", "string"]).columns
-        return features.astype(dict.fromkeys(text, "category")) if len(text) else features
+        return for_trees(behaviour(frame, self.covariates))
+
+    def _require_alike(self, features: pd.DataFrame) -> None:
+        for name, was in self.is_category_.items():
+            if _is_category(features[name]) != was:
+                then, now = ("names", "numbers") if was else ("numbers", "names")
+                raise LtvInputError(
+                    f"covariate {name!r} holds {now}, and held {then} at the fit",
+                    todo="prepare both tables in the same way",
+                )
 
     def _fit_once(self, features: pd.DataFrame, labels: Labels, w: FloatArray) -> None:
+        require_few_categories(features)
+        with _threads(len(features)):
+            self._grow(features, labels, w)
+
+    def _grow(self, features: pd.DataFrame, labels: Labels, w: FloatArray) -> None:
         from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
+        self.is_category_ = {name: _is_category(features[name]) for name in features.columns}
         trees: dict[str, Any] = {
             "max_iter": self.rounds,
             "max_leaf_nodes": self.leaves,
@@ -87,7 +112,7 @@ class TwoPartBoosting(LabelledMethod):
             "early_stopping": False,
             "random_state": self.seed,
         }
-        if any(isinstance(t, pd.CategoricalDtype) for t in features.dtypes):
+        if any(self.is_category_.values()):
             trees["categorical_features"] = "from_dtype"
         drawn = w > 0
         features, w = features[drawn], w[drawn]
@@ -110,9 +135,26 @@ class TwoPartBoosting(LabelledMethod):
 
     def _expected(self, features: pd.DataFrame, name: str) -> FloatArray:
         regressor, factor = self.parts_[name]
-        return np.asarray(factor * self._buys(features) * regressor.predict(features))
+        buys = self._buys(features)
+        with _threads(len(features)):
+            return np.asarray(factor * buys * regressor.predict(features))
 
     def _buys(self, features: pd.DataFrame) -> FloatArray:
         if self.classifier_ is None:
             return np.full(len(features), self.share_)
-        return np.asarray(self.classifier_.predict_proba(features)[:, 1])
+        with _threads(len(features)):
+            return np.asarray(self.classifier_.predict_proba(features)[:, 1])
+
+
+def _is_category(column: pd.Series) -> bool:
+    return isinstance(column.dtype, pd.CategoricalDtype)
+
+
+def _threads(rows: int) -> AbstractContextManager[Any]:
+    """One thread for few rows: with so little to do, threads cost more than they bring."""
+    if rows > FEW:
+        return nullcontext()
+    from threadpoolctl import threadpool_limits  # what scikit-learn itself limits its threads with
+
+    limits: AbstractContextManager[Any] = threadpool_limits(1, user_api="openmp")
+    return limits

@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, log_expit
 
-from nbdataops.ltv.columns import FloatArray, LtvInputError, require_frame, weights
+from nbdataops.ltv.columns import FloatArray, LtvInputError, require_frame, row_weights
 from nbdataops.ltv.fit.intervals import standard_deviation, with_interval
-from nbdataops.ltv.fit.likelihood_model import LikelihoodModel, Uncertainty
+from nbdataops.ltv.fit.likelihood_model import LikelihoodModel, Uncertainty, require_draws
 from nbdataops.ltv.fit.sums import dot
 from nbdataops.ltv.supervised.features import behaviour, on_a_log_scale
+from nbdataops.ltv.supervised.labelled_method import count_of_rows
 from nbdataops.ltv.supervised.labels import Scale, carried_to, explained_deviance, read_labels
 from nbdataops.ltv.time_units import TimeUnit, unit_of
 
@@ -91,7 +92,7 @@ class ZeroInflatedLognormal(LikelihoodModel):
             raise LtvInputError(f"ridge is {self.ridge}", todo="give a penalty, 0 or more")
         unit = unit_of(frame, self.time_unit)
         value = read_labels(y, frame.index).value
-        w = weights(sample_weight, frame.index)
+        w = row_weights(sample_weight, count_of_rows(frame), frame.index)
         w = np.ones(len(frame)) if w is None else w
         design, _ = on_a_log_scale(behaviour(frame, self.covariates))
         self.mean_ = np.average(design, axis=0, weights=w)
@@ -119,13 +120,20 @@ class ZeroInflatedLognormal(LikelihoodModel):
         """Expected value over `train_horizon`, as scikit-learn asks for it."""
         return np.asarray(self.lifetime_value(rfm, self.train_horizon), dtype=np.float64)
 
-    def probability_of_purchase(self, rfm: pd.DataFrame) -> pd.Series:
-        """Probability that a customer buys at all within `train_horizon`."""
-        theta = self._parameters()
-        design = self._design(require_frame(rfm))
-        return pd.Series(
-            expit(np.einsum("ij,j", design, theta[: design.shape[1]])), index=rfm.index, name="buys"
-        )
+    def probability_of_purchase(
+        self, rfm: pd.DataFrame, *, interval: float | None = None
+    ) -> pd.Series | pd.DataFrame:
+        """Probability that a customer buys at all within `train_horizon`; `interval` as in `lifetime_value`."""
+        theta, frame = self._parameters(), require_frame(rfm)
+        design = self._design(frame)
+
+        def buys(at: FloatArray) -> FloatArray:
+            return np.asarray(expit(np.einsum("ij,j", design, at[: design.shape[1]])))
+
+        if interval is None:
+            return pd.Series(buys(theta), index=frame.index, name="buys")
+        deviation = standard_deviation(buys, self.fit_result_, "probability")
+        return with_interval(buys(theta), deviation, interval, frame.index, "buys", "probability")
 
     def lifetime_value(
         self,
@@ -140,7 +148,6 @@ class ZeroInflatedLognormal(LikelihoodModel):
         `interval`, e.g. 0.9, adds `lower` and `upper` by the uncertainty of the coefficients (delta method).
         """
         theta, frame = self._parameters(), require_frame(rfm)
-        unit_of(frame, self.time_unit_)
         factor = carried_to(horizon, self.train_horizon, self.scale, self.time_unit_, discount_rate)
         design = self._design(frame)
         value = factor * _expected(theta, design)
@@ -154,24 +161,25 @@ class ZeroInflatedLognormal(LikelihoodModel):
     ) -> pd.DataFrame:
         """Predictive draws of each customer's value within `train_horizon`: one row a customer, one column a draw."""
         self._parameters()
-        design = self._design(require_frame(rfm))
+        frame = require_frame(rfm)
+        design = self._design(frame)
         rng = np.random.default_rng(seed)
         half = design.shape[1]
         columns = []
-        for _ in range(draws):
+        for _ in range(require_draws(draws)):
             theta = self._draw_theta(rng, parameters)
             buys = rng.random(len(design)) < expit(np.einsum("ij,j", design, theta[:half]))
             log_value = np.einsum("ij,j", design, theta[half:-1]) + theta[-1] * rng.standard_normal(
                 len(design)
             )
             columns.append(np.where(buys, np.exp(log_value), 0.0))
-        return pd.DataFrame(np.array(columns).T, index=rfm.index).rename_axis(columns="draw")
+        return pd.DataFrame(np.array(columns).T, index=frame.index).rename_axis(columns="draw")
 
     def score(self, rfm: pd.DataFrame, y: Any = None, sample_weight: object = None) -> float:
         """Share of the Poisson deviance of the value that is explained: 1 perfect, 0 as good as the overall mean."""
         frame = require_frame(rfm)
         value = read_labels(y, frame.index).value
-        w = weights(sample_weight, frame.index)
+        w = row_weights(sample_weight, count_of_rows(frame), frame.index)
         return explained_deviance(value, self.predict(frame), np.ones(len(frame)) if w is None else w)
 
     def _parameters(self) -> FloatArray:
@@ -185,6 +193,8 @@ class ZeroInflatedLognormal(LikelihoodModel):
         self.sigma_ = parameters["sigma"]
 
     def _design(self, frame: pd.DataFrame) -> FloatArray:
+        """Standardised features of customers to predict, in the unit of the fit."""
+        unit_of(frame, self.time_unit_)
         return self._standardised(on_a_log_scale(behaviour(frame, self.covariates))[0])
 
     def _standardised(self, design: FloatArray) -> FloatArray:
