@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from nbdataops.ltv.columns import FloatArray, weights
-from nbdataops.ltv.summary.purchase_days import purchase_days
+from nbdataops.ltv.summary.log_days import purchase_days
 from nbdataops.ltv.summary.purchase_log import LogRules, ReturnsRule, ZeroRule
 from nbdataops.ltv.time_units import TimeUnit, days_per
 
@@ -77,7 +77,7 @@ def cohort_ages(
     from scipy.sparse import csr_array  # late: importing it takes long
 
     unit = days_per(time_unit)
-    days = purchase_days(purchases, as_of, LogRules(entity, date, amount, zero, returns))
+    days = purchase_days(purchases, LogRules(as_of, entity, date, amount, zero, returns))
     T = (days.as_of - days.first_day) / unit
     repeat = days.is_repeat
     row = days.of_row[repeat]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from nbdataops.ltv.columns import IntArray, LtvInputError
-from nbdataops.ltv.summary.purchase_days import purchase_days
+from nbdataops.ltv.summary.log_days import purchase_days
 from nbdataops.ltv.summary.purchase_log import LogRules, ReturnsRule, ZeroRule
 from nbdataops.ltv.time_units import TimeUnit, days_per
 
@@ -67,12 +67,12 @@ def recency_transitions(
     """
     from scipy.sparse import csr_array  # late: importing it takes long
 
-    if isinstance(states, bool) or int(states) != states or states < 2:
-        raise LtvInputError(f"states is {states}", todo="give a whole number, 2 or more")
+    if isinstance(states, bool) or not isinstance(states, int | np.integer) or states < 2:
+        raise LtvInputError(f"states is {states!r}", todo="give a whole number, 2 or more")
     length = period * days_per(time_unit)
     if not (np.isfinite(length) and length >= 1):
         raise LtvInputError(f"period is {period} {time_unit}s", todo="a period has at least one day")
-    days = purchase_days(purchases, as_of, LogRules(entity, date, amount, zero, returns))
+    days = purchase_days(purchases, LogRules(as_of, entity, date, amount, zero, returns))
     back = np.floor((days.as_of - days.day) / length).astype(np.int64)  # 0 is the last period
     n, last = len(days.customers), int(states)
     # one row per customer and period with a purchase, oldest first

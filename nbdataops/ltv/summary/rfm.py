@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 
 from nbdataops.ltv.columns import FloatArray, LtvInputError
-from nbdataops.ltv.summary.purchase_days import MEMORY_LIMIT, LogDays, PurchaseDays, log_days
+from nbdataops.ltv.summary.log_days import LogDays, log_days
+from nbdataops.ltv.summary.log_stream import MEMORY_LIMIT
+from nbdataops.ltv.summary.purchase_days import PurchaseDays
 from nbdataops.ltv.summary.purchase_log import LogRules, ReturnsRule, ZeroRule
 from nbdataops.ltv.time_units import ATTRIBUTE, TimeUnit, days_per
 
-RESERVED = ("x", "t_x", "T", "spend", "first", "total", "litt", "recent_transactions", "recent_value")
-"""Names of the summary's own columns."""
+RESERVED = ("x", "t_x", "T", "spend", "n", "first", "total", "litt", "recent_transactions", "recent_value")
+"""Names of the summary's own columns, and `n`, which models read as a number of customers."""
 
 
 def rfm_summary(
@@ -36,9 +38,14 @@ def rfm_summary(
     path of a Parquet file, of a folder, or a pattern such as "log/*.parquet". Purchases of a customer on the same day
     are one transaction, their amounts summed. The first day makes somebody a customer: it counts in `total` only.
 
-    A log that is no table, or one of more than two million rows, may be larger than memory: DuckDB reads it once and
-    sorts it within `memory_limit`, the rest on the disk in the system's temporary folder (`TMPDIR`), until the summary
-    is made. The summary is the same to the last bit wherever the log comes from and in whatever order its rows are.
+    Customers are numbers or texts, all of one kind (categories count as their values, UUIDs as text). Days are
+    those of the column's own clock; where moments come without the zone whose days are meant (from Parquet, from a
+    relation), a column of days is asked for. Amounts are added up as doubles, decimals rounded to the nearest one.
+
+    Anything but a frame of at most two million rows may be larger than memory: DuckDB reads it once and sorts it
+    within `memory_limit`, the rest on the disk in the system's temporary folder (`TMPDIR`), until the summary is made.
+    The process then holds that, about 0.2 GB of working memory, and the summary, once. The summary is the same to the
+    last bit wherever the log comes from and in whatever order its rows are.
 
     Columns: the entity; `x` repeat transactions (distinct days after the first); `t_x` time from the first to the
     last one, 0 where x == 0; `T` time from the first to `as_of`; `spend` mean amount of a repeat transaction, 0 where
@@ -67,10 +74,10 @@ def rfm_summary(
     [[1.0, 2.0, 3.0, 7.0, 17.0]]
     """
     columns = SummaryColumns(time_unit, litt, recent)
-    rules = LogRules(entity, date, amount, zero, returns)
+    rules = LogRules(as_of, entity, date, amount, zero, returns)
     require_free_name(entity, RESERVED)
-    parts = log_days(purchases, as_of, rules, memory_limit)
-    return as_one_frame([columns.summary(days) for days in parts], time_unit)
+    parts = [columns.summary(days) for days in log_days(purchases, rules, memory_limit)]
+    return as_one_frame(parts, time_unit)
 
 
 class SummaryColumns:
@@ -112,10 +119,18 @@ class SummaryColumns:
 
 
 def as_one_frame(parts: list[pd.DataFrame], time_unit: TimeUnit) -> pd.DataFrame:
-    """Parts one below the other, with the unit that they carry."""
-    frame = parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
+    """Parts one below the other, with the unit that they carry. Column by column, taken from the parts: held once."""
+    names = [str(name) for name in parts[0]]
+    columns = {name: pd.concat([_taken(part, name) for part in parts], ignore_index=True) for name in names}
+    frame = pd.DataFrame(columns, copy=False)
     frame.attrs[ATTRIBUTE] = time_unit
     return frame
+
+
+def _taken(frame: pd.DataFrame, name: str) -> pd.Series:
+    column = frame[name]
+    del frame[name]
+    return column
 
 
 def require_free_name(entity: str, taken: tuple[str, ...]) -> None:

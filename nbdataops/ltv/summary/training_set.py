@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from nbdataops.ltv.columns import IntArray, LtvInputError
-from nbdataops.ltv.summary.purchase_days import MEMORY_LIMIT, LogDays, log_days
-from nbdataops.ltv.summary.purchase_log import LogRules, ReturnsRule, ZeroRule, day_number
+from nbdataops.ltv.summary.log_days import LogDays, log_days
+from nbdataops.ltv.summary.log_stream import MEMORY_LIMIT
+from nbdataops.ltv.summary.purchase_log import LogRules, ReturnsRule, ZeroRule
 from nbdataops.ltv.summary.rfm import RESERVED, SummaryColumns, as_one_frame, require_free_name
 from nbdataops.ltv.time_units import TimeUnit, days_per, to_horizon
 
@@ -53,16 +54,16 @@ def training_set(
     >>> past[["customer_id", "x", "origin", "transactions", "value"]].astype({"origin": str}).values.tolist()
     [[7, 0, '2024-01-17', 1, 3.0]]
     """
-    if isinstance(origins, bool) or int(origins) != origins or origins < 1:
-        raise LtvInputError(f"origins is {origins}", todo="give a whole number, 1 or more")
-    step, last = _whole_days(horizon, time_unit), day_number(as_of)
-    ends = last - step * np.arange(int(origins))
+    if isinstance(origins, bool) or not isinstance(origins, int | np.integer) or origins < 1:
+        raise LtvInputError(f"origins is {origins!r}", todo="give a whole number, 1 or more")
     columns = SummaryColumns(time_unit, litt, recent)
-    rules = LogRules(entity, date, amount, zero, returns)
+    rules = LogRules(as_of, entity, date, amount, zero, returns)
+    step, last = _whole_days(horizon, time_unit), rules.last_day
+    ends = last - step * np.arange(origins)
     require_free_name(entity, (*RESERVED, *LABELS))
     by_origin: list[list[pd.DataFrame]] = [[] for _ in ends]
     begin = last
-    for days in log_days(purchases, as_of, rules, memory_limit):
+    for days in log_days(purchases, rules, memory_limit):
         begin = min(begin, int(days.day[days.bought].min(initial=last)))
         for parts, end in zip(by_origin, ends.tolist(), strict=True):
             parts.append(_labelled(days, columns, end - step, end))
