@@ -27,6 +27,7 @@ from nbdataops.ltv.attrition.leaving import purchases_until_leaving
 from nbdataops.ltv.attrition.regular_mean import mean_regular_purchases_until_leaving
 from nbdataops.ltv.columns import FloatArray
 from nbdataops.ltv.fit.cells import Cells
+from nbdataops.ltv.fit.odds import log_one_plus
 from nbdataops.ltv.fit.sums import dot
 
 
@@ -55,33 +56,40 @@ class BetaGeometric(LatentAttrition):
         self, theta: FloatArray, cells: Cells, counts: FloatArray
     ) -> tuple[float, FloatArray]:
         r, alpha, a, b = theta
-        n = counts
-        shape = r + self._ticks() * cells.distinct_x
-        chances = cells.distinct_x + self.first_chance
-        n_x = np.bincount(cells.x_of_cell, n, minlength=len(shape)).astype(np.float64)
-        total = float(n.sum())
+        n, x, recency, age = counts, cells.distinct_x, cells.recency, cells.age
+        n_T = age.sums(n)
+        n_x = age.sums_by_x(n_T, len(x))
+        shape, chances = r + self._ticks() * x, x + self.first_chance
         value = dot(n_x, gammaln(shape) - gammaln(r) + betaln(a, b + chances) - betaln(a, b))
-        value += total * r * np.log(alpha)
+        value -= dot(n_x, shape - r) * np.log(alpha)
         d_ab = digamma(a + b) - digamma(a + b + chances)
-        d_r = dot(n_x, digamma(shape) - digamma(r)) + total * np.log(alpha)
-        d_alpha = total * r / alpha
+        d_r = dot(n_x, digamma(shape) - digamma(r))
         d_a = dot(n_x, d_ab)
         d_b = dot(n_x, d_ab + digamma(b + chances) - digamma(b))
 
         # two ways to have been silent since t_x: alive until T, or left right after the last purchase
-        shape = r + self._ticks() * cells.x
-        log_T, log_t = np.log(alpha + cells.T), np.log(alpha + cells.t_x)
-        log_phases, by_shape, mean_phase = self._phases(shape, alpha, cells)
-        log_odds = self._log_odds_left(theta, cells, shape * (log_T - log_t) - log_phases)
-        value += dot(n, np.logaddexp(0.0, log_odds) + log_phases - shape * log_T)
-        left = n * expit(log_odds)
-        alive = n - left
-        d_r += dot(alive, by_shape - log_T) - dot(left, log_t)
-        d_alpha -= dot(alive, (shape + mean_phase) / (alpha + cells.T)) + dot(
-            left, shape / (alpha + cells.t_x)
-        )
-        d_a += float(left.sum()) / a
-        d_b -= dot(left, 1 / self._chances_before(b, cells))
+        shape_T, shape_t = r + self._ticks() * age.x, r + self._ticks() * recency.x
+        grown_T, grown_t = np.log1p(age.t / alpha), np.log1p(recency.t / alpha)
+        log_left = self._log_odds_after(theta, recency.x) - shape_t * grown_t
+        log_odds = recency.spread(log_left) + age.spread(shape_T * grown_T)
+        if self._ticks() > 1:
+            log_phases, by_shape, mean_phase = self._phases(r + self._ticks() * cells.x, alpha, cells)
+            log_odds -= log_phases
+        one_plus = log_one_plus(log_odds)
+        left = n * np.exp(log_odds - one_plus)
+        left_t = recency.sums(left)
+        alive_T = n_T - age.sums(left)
+        value += dot(n, one_plus) - dot(n_T, shape_T * grown_T)
+        d_r -= dot(alive_T, grown_T) + dot(left_t, grown_t)
+        d_alpha = dot(alive_T, r / alpha - shape_T / (alpha + age.t))
+        d_alpha += dot(left_t, r / alpha - shape_t / (alpha + recency.t))
+        if self._ticks() > 1:
+            alive = n - left
+            value += dot(n, log_phases)
+            d_r += dot(alive, by_shape)
+            d_alpha -= dot(alive, mean_phase / (alpha + cells.T))
+        d_a += float(left_t.sum()) / a
+        d_b -= dot(left_t, 1 / self._chances_before(b, recency.x))
         return float(value), np.array([d_r, d_alpha, d_a, d_b])
 
     def _phases(
@@ -112,22 +120,22 @@ class BetaGeometric(LatentAttrition):
         shares = np.stack(terms, axis=1)
         return np.asarray(shares / shares.sum(axis=1, keepdims=True))
 
-    def _chances_before(self, b: float, cells: Cells) -> FloatArray:
+    def _chances_before(self, b: float, x: FloatArray) -> FloatArray:
         """b + c - 1, and 1 where there was no chance to leave yet."""
-        chances = cells.x + self.first_chance
+        chances = x + self.first_chance
         return np.where(chances > 0, b + chances - 1, 1.0)
 
-    def _log_odds_left(self, theta: FloatArray, cells: Cells, log_ratio: FloatArray) -> FloatArray:
-        """Log odds of having left right after the last purchase, of what it explains over being alive."""
-        odds = np.log(theta[2] / self._chances_before(theta[3], cells)) + log_ratio
-        return np.where(cells.x + self.first_chance > 0, odds, -np.inf)
+    def _log_odds_after(self, theta: FloatArray, x: FloatArray) -> FloatArray:
+        """Log odds of leaving right after the last of x repeat purchases over staying, seen from all that followed."""
+        odds = np.log(theta[2] / self._chances_before(theta[3], x))
+        return np.where(x + self.first_chance > 0, odds, -np.inf)
 
     def _alive(self, theta: FloatArray, cells: Cells) -> FloatArray:
         r, alpha, _, _ = theta
         shape = r + self._ticks() * cells.x
         log_ratio = shape * np.log1p((cells.T - cells.t_x) / (alpha + cells.t_x))
         log_phases = self._phases(shape, alpha, cells)[0]
-        return np.asarray(expit(-self._log_odds_left(theta, cells, log_ratio - log_phases)))
+        return np.asarray(expit(log_phases - log_ratio - self._log_odds_after(theta, cells.x)))
 
     def _expected_if_alive(self, theta: FloatArray, cells: Cells, horizon: float) -> FloatArray:
         r, alpha, a, b = theta

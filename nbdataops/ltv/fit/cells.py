@@ -39,11 +39,24 @@ Counts: TypeAlias = FloatArray | NDArray[np.integer]
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Distinct (x, t) pairs, and the pair of every cell."""
+    """Distinct (x, t) pairs; the pair of every cell, and which of the distinct x each pair has."""
 
     x: FloatArray
     t: FloatArray
     of_cell: IntArray
+    x_code: IntArray
+
+    def spread(self, by_pair: FloatArray) -> FloatArray:
+        """The value of its pair for every cell."""
+        return by_pair.take(self.of_cell)
+
+    def sums(self, by_cell: FloatArray) -> FloatArray:
+        """The values of its cells for every pair, added up."""
+        return np.bincount(self.of_cell, by_cell, minlength=len(self.x)).astype(np.float64)
+
+    def sums_by_x(self, by_pair: FloatArray, distinct: int) -> FloatArray:
+        """The values of its pairs for every distinct x, added up."""
+        return np.bincount(self.x_code, by_pair, minlength=distinct).astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,4 +204,5 @@ def _factorize(values: FloatArray) -> tuple[IntArray, FloatArray]:
 def _pairs(x_code: IntArray, x: FloatArray, t_code: IntArray, t: FloatArray) -> Pairs:
     width = max(len(t), 1)
     of_cell, keys = pd.factorize(x_code * width + t_code, sort=True)
-    return Pairs(x=x[keys // width], t=t[keys % width], of_cell=of_cell.astype(np.int64))
+    of_x = np.asarray(keys // width)
+    return Pairs(x=x[of_x], t=t[keys % width], of_cell=of_cell.astype(np.int64), x_code=of_x)
