@@ -177,6 +177,7 @@ def test_the_wheel_holds_the_package_and_the_reference_products_and_nothing_else
         "nbdataops/report/templates/report.html.j2",
         "nbdataops/lab/static/panel.js",
         "nbdataops/ltv/reference/published.csv",
+        "nbdataops/ltv/reference/data/cdnow_sample.csv",
         "nbdataops/reference/cdnow/dataproduct.yaml",
         "nbdataops/reference/cdnow/data/cdnow.csv.gz",
         "nbdataops/reference/cdnow/contracts/orders.odcs.yaml",

@@ -218,7 +218,8 @@ class LatentAttrition(LikelihoodModel):
 
     def _present(self, theta: FloatArray, cells: Cells, horizon: float, force: float) -> FloatArray:
         """Expected transactions up to `horizon`, each worth exp(-force * time ahead), by cell."""
-        return discounted(lambda t: self._expected(theta, cells, t), horizon, force)
+        ahead = discounted(lambda t: self._expected_if_alive(theta, cells, t), horizon, force)
+        return ahead * self._alive(theta, cells)
 
     def _expected(self, theta: FloatArray, cells: Cells, horizon: float) -> FloatArray:
         return self._expected_if_alive(theta, cells, horizon) * self._alive(theta, cells)
