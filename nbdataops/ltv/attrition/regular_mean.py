@@ -33,7 +33,8 @@ def mean_regular_purchases_until_leaving(
     answer = np.empty(len(shape))
     for i in range(0, len(shape), ROWS):
         part = slice(i, i + ROWS)
-        answer[part] = _mean(shape[part], c[part], a, b[part], k, j)
+        mean = _mean(shape[part], c[part], a, b[part], k, j)
+        answer[part] = np.where(c[part] > 0, np.maximum(mean, 0.0), 0.0)  # rounding leaves 1e-18 of no time
     return answer
 
 

@@ -136,7 +136,8 @@ class BGBB(LatentAttrition):
         self._require_whole(cells)
         alive = self._alive_terms(theta, cells)[0]
         each = np.array([self._log_of_cell(theta, *c) for c in zip(cells.x, cells.t_x, cells.T, strict=True)])
-        return np.exp(np.minimum(alive - each, 0.0)) if len(each) else alive
+        sure = cells.t_x == cells.T  # bought at the last occasion
+        return np.where(sure, 1.0, np.exp(np.minimum(alive - each, 0.0))) if len(each) else alive
 
     @staticmethod
     def _log_of_cell(theta: FloatArray, x: float, t_x: float, T: float) -> float:

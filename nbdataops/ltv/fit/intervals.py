@@ -42,8 +42,10 @@ def standard_deviation(
             there[j] = theta[j] * np.exp(side * STEP) if is_log[j] else theta[j] + side * STEP
             shifted.append(_unlimited(predict(there), range_))
         up, down = shifted
-        same = up == down  # both at a limit
-        slopes.append(np.where(same, 0.0, np.where(same, 0.0, up) - np.where(same, 0.0, down)) / (2 * STEP))
+        limit = ~(np.isfinite(up) & np.isfinite(down))  # of the range, to all digits, on one side at least
+        slopes.append(
+            np.where(limit, 0.0, np.where(limit, 0.0, up) - np.where(limit, 0.0, down)) / (2 * STEP)
+        )
     gradient = np.array(slopes)
     variance = np.einsum("i...,ij,j...->...", gradient, result.covariance, gradient)
     return np.asarray(np.sqrt(np.maximum(variance, 0.0)))

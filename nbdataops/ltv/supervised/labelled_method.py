@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 
-from nbdataops.ltv.columns import FloatArray, LtvInputError, numbers, require_frame, row_weights
+from nbdataops.ltv.columns import FloatArray, LtvInputError, numbers, require_frame, require_rows, row_weights
 from nbdataops.ltv.fit.refitted import Refitted
 from nbdataops.ltv.supervised.labels import Labels, Scale, carried_to, explained_deviance, read_labels
 from nbdataops.ltv.time_units import TimeUnit, unit_of
@@ -32,6 +32,7 @@ class LabelledMethod(Refitted, ABC):
         Raises LtvInputError for missing or negative labels, and where nothing was bought at all.
         """
         frame = require_frame(rfm)
+        require_rows(frame.index, "rfm")
         carried_to(self.train_horizon, self.train_horizon, self.scale, None, 0.0)
         self.time_unit_ = unit_of(frame, self.time_unit)
         labels = read_labels(y, frame.index)
