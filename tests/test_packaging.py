@@ -290,6 +290,14 @@ def test_the_doctor_finds_the_installed_package_fit(installed: Installed) -> Non
     assert python.endswith(str(installed.root / "bin" / "python"))
 
 
+def test_the_installed_package_recomputes_published_numbers_from_its_own_data(installed: Installed) -> None:
+    command = ("python", "-m", "nbdataops.ltv.reference", "--json", "--model")
+    answers = [json.loads(installed.answer(*command, model)) for model in ("MBGNBD", "BGBB")]
+
+    assert all(answer["agree"] == answer["of"] > 0 for answer in answers)
+    assert {row["data"] for answer in answers for row in answer["rows"]} >= {"cdnow-sample", "donations"}
+
+
 def test_jupyter_and_papermill_find_what_the_wheel_brings(installed: Installed) -> None:
     code = """if True:
         import json

@@ -11,9 +11,10 @@
   the digits that were printed, and fail where the table is wider.
 
 A number that only agrees with what this package computes is not here: each was seen at its source, or is a published
-closed form evaluated in 30-digit arithmetic. Left out on purpose: conditional expectations of BTYDplus for k > 1,
+formula evaluated, or maximised, in 30-digit arithmetic. Left out on purpose: conditional expectations of BTYDplus for k > 1,
 which are an approximation by its own account (ours are exact); expected spend in the README of CLVTools, which does not
-print its Gamma-Gamma parameters; results on data that cannot be shipped.
+print its Gamma-Gamma parameters; fits to data that cannot be shipped (so BG/CNBD-k has no row); GGompertz/NBD, which is
+not in this package.
 """
 
 from __future__ import annotations
@@ -36,14 +37,14 @@ class Grounds(StrEnum):
     PARAMETERS = "parameters"
     """As `DIGITS`, and the parameters are printed rounded too: plus what half a unit of each can change, added up."""
     SEARCH = "search"
-    """The source's search stopped near the maximum, by its own account: a thousandth of the value for Pareto/NBD, whose
-    likelihood is flat (CLVTools compares itself that closely), a ten-thousandth for BG/NBD."""
+    """More digits are printed than the source's search for the maximum settled: a thousandth of the value for Pareto/NBD,
+    whose likelihood is flat (CLVTools compares itself that closely), a ten-thousandth for BG/NBD."""
     SERIES = "series"
     """The source adds up 150 terms of a series (Hardie's spreadsheet): what the remaining ones add."""
     DOUBLE = "double"
     """All digits of a double are printed; 1e-12 of the value for the rounding of two different computations."""
     FORMULA = "formula"
-    """A published closed form in 30-digit arithmetic; 1e-9 of the value, as the package promises."""
+    """A published formula in 30-digit arithmetic; 1e-9 of the value, as this package promises."""
 
 
 @dataclass(frozen=True, slots=True)
