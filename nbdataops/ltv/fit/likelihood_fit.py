@@ -25,8 +25,8 @@ REACH = 12.0
 """How far the search may go from the first start, in logarithms of a parameter (a factor of 160,000)."""
 WORST_CONDITION = 1e8
 LEAST_DAMPING = 1e-9
-NEARLY = 1e-5
-"""The gradient at which a warm search leaves the old Hessian for the new one."""
+CLOSE = 1e-4
+"""Points closer than this, in logarithms of a parameter, share a Hessian to all digits used here."""
 WIDEST_ERROR = 2.0
 """Standard error of the least certain direction of the log-parameters above which it is called not identified:
 a 95 percent interval over a factor of exp(2 * 1.96 * 2), more than 2,000."""
@@ -63,7 +63,8 @@ def maximise(
     middle = objective.u(starts[0])
     points = [] if warm is None else [_warm_search(objective, warm, middle)]
     if not any(_judge(point, middle, objective, 1).identified for point in points):
-        points += [_cold_search(objective, objective.u(s), middle) for s in starts]
+        for start in starts:
+            points.append(_cold_search(objective, objective.u(start), middle, points))
     finite = [point for point in points if np.isfinite(point.value)]
     if not finite:
         raise NotConvergedError(
@@ -109,8 +110,13 @@ class _Point:
     hessian: FloatArray
 
 
-def _cold_search(objective: Objective, u: FloatArray, middle: FloatArray) -> _Point:
-    """L-BFGS and Newton in turn, since each goes on where the other is stuck (plateaus, rounding)."""
+def _cold_search(
+    objective: Objective, u: FloatArray, middle: FloatArray, found_before: Sequence[_Point]
+) -> _Point:
+    """L-BFGS and Newton in turn, since each goes on where the other is stuck (plateaus, rounding).
+
+    A search that arrives where an earlier one ended is that one: no Newton steps again.
+    """
     from scipy.optimize import minimize  # late: it is a third of the time that importing this package takes
 
     for _ in range(3):
@@ -122,7 +128,11 @@ def _cold_search(objective: Objective, u: FloatArray, middle: FloatArray) -> _Po
             bounds=[(m - REACH, m + REACH) for m in middle],
             options={"maxiter": 300, "ftol": 1e-13, "gtol": 1e-7, "maxcor": 20},
         )
-        point = _polish(objective, found.x, middle)
+        for point in found_before:
+            if _gradient_norm(point, middle) <= CONVERGED and np.abs(found.x - point.u).max() < CLOSE:
+                return point
+        value, gradient = objective(found.x)
+        point = _polish(objective, found.x, value, gradient, middle)
         if not _gradient_norm(point, middle) > CONVERGED:
             break
         u = point.u
@@ -132,24 +142,31 @@ def _cold_search(objective: Objective, u: FloatArray, middle: FloatArray) -> _Po
 def _warm_search(objective: Objective, warm: Optimum, middle: FloatArray) -> _Point:
     """Newton steps with the old Hessian while each makes the gradient clearly smaller."""
     u = np.clip(warm.at, middle - REACH, middle + REACH)
-    gradient = objective(u)[1]
-    while (norm := float(np.abs(gradient).max())) > NEARLY:
-        there = u + _newton_step(warm.hessian, gradient, LEAST_DAMPING)
-        if np.any(np.abs(there - middle) > REACH):
+    value, gradient = objective(u)
+    while np.isfinite(gradient).all():
+        step = _newton_step(warm.hessian, gradient, LEAST_DAMPING)
+        there = u + step
+        if np.abs(step).max() < CLOSE or np.any(np.abs(there - middle) > REACH):
             break
-        gradient_there = objective(there)[1]
-        if not np.abs(gradient_there).max() < 0.7 * norm:
+        value_there, gradient_there = objective(there)
+        if not np.abs(gradient_there).max() < 0.7 * np.abs(gradient).max():
             break
-        u, gradient = there, gradient_there
-    return _polish(objective, u, middle)
+        u, value, gradient = there, value_there, gradient_there
+    return _polish(objective, u, value, gradient, middle)
 
 
-def _polish(objective: Objective, u: FloatArray, middle: FloatArray, tries: int = 12) -> _Point:
+def _polish(
+    objective: Objective,
+    u: FloatArray,
+    value: float,
+    gradient: FloatArray,
+    middle: FloatArray,
+    tries: int = 12,
+) -> _Point:
     """Newton steps while they help, over the parameters that no limit holds back.
 
     A step that does not help, as happens along a ridge, is tried again with flat directions damped more.
     """
-    value, gradient = objective(u)
     hessian = objective.hessian(u)
     damping = LEAST_DAMPING
     for _ in range(tries):
@@ -163,7 +180,7 @@ def _polish(objective: Objective, u: FloatArray, middle: FloatArray, tries: int 
         smaller = np.abs(gradient_there[free]).max() <= np.abs(gradient[free]).max()
         if smaller and value_there <= value + 100 * _rounding(value):
             u, value, gradient, damping = u + step, value_there, gradient_there, LEAST_DAMPING
-            if np.abs(step).max() > 1e-4:  # closer than that the Hessian is the same to all digits used here
+            if np.abs(step).max() > CLOSE:
                 hessian = objective.hessian(u)
         elif damping < 0.1:
             damping *= 100
