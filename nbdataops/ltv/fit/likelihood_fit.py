@@ -18,6 +18,7 @@ from nbdataops.errors import StageError
 from nbdataops.ltv.columns import FloatArray
 from nbdataops.ltv.fit.fit_result import FitResult, Peak
 from nbdataops.ltv.fit.objective import Evaluate, Objective
+from nbdataops.ltv.fit.one_thread import one_blas_thread
 
 CONVERGED = 1e-6
 """Largest gradient, per customer and with respect to the logarithm of a parameter, that counts as zero."""
@@ -120,14 +121,15 @@ def _cold_search(
     from scipy.optimize import minimize  # late: it is a third of the time that importing this package takes
 
     for _ in range(3):
-        found = minimize(
-            objective,
-            u,
-            jac=True,
-            method="L-BFGS-B",
-            bounds=[(m - REACH, m + REACH) for m in middle],
-            options={"maxiter": 300, "ftol": 1e-13, "gtol": 1e-7, "maxcor": 20},
-        )
+        with one_blas_thread():
+            found = minimize(
+                objective,
+                u,
+                jac=True,
+                method="L-BFGS-B",
+                bounds=[(m - REACH, m + REACH) for m in middle],
+                options={"maxiter": 300, "ftol": 1e-13, "gtol": 1e-7, "maxcor": 20},
+            )
         for point in found_before:
             if _gradient_norm(point, middle) <= CONVERGED and np.abs(found.x - point.u).max() < CLOSE:
                 return point

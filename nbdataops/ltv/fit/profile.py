@@ -13,6 +13,7 @@ import numpy as np
 
 from nbdataops.ltv.columns import FloatArray
 from nbdataops.ltv.fit.objective import Objective
+from nbdataops.ltv.fit.one_thread import one_blas_thread
 
 FARTHEST = 12.0
 """How far an end point may lie from the optimum, in search units; beyond, that side has no end."""
@@ -93,13 +94,14 @@ def _best_rest(objective: Objective, u: FloatArray, rest: FloatArray) -> FloatAr
             return 1e300, np.zeros(len(v))
         return value, gradient[rest]
 
-    found = minimize(
-        reduced,
-        u[rest],
-        jac=True,
-        method="BFGS",
-        options={"gtol": 1e-6 / np.sqrt(max(objective.total_weight, 1.0)) ** 0.5, "maxiter": 60},
-    )
+    with one_blas_thread():
+        found = minimize(
+            reduced,
+            u[rest],
+            jac=True,
+            method="BFGS",
+            options={"gtol": 1e-6 / np.sqrt(max(objective.total_weight, 1.0)) ** 0.5, "maxiter": 60},
+        )
     best = u.copy()
     best[rest] = found.x
     return best
