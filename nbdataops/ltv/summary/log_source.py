@@ -108,9 +108,11 @@ def _parquet(connection: duckdb.DuckDBPyConnection, path: str) -> Any:
         pattern = f"{glob.escape(path)}/**/*.parquet"
     elif Path(path).exists():
         pattern = glob.escape(path)
+    literal = pattern.replace("'", "''")
     try:
-        # by name: else the first file alone would decide on the types, and cut off the cents of the others
-        return connection.read_parquet(pattern, union_by_name=True)
+        # by name: else the first file alone would decide on the types, and cut off the cents of the others;
+        # in SQL: columns in the names of folders are found by themselves
+        return connection.sql(f"from read_parquet('{literal}', union_by_name = true)")
     except duckdb.Error as error:
         raise LtvInputError(
             f"purchases cannot be read from {path!r}: {str(error).splitlines()[0]}",

@@ -104,6 +104,8 @@ def connection_within(memory_limit: str) -> Iterator[duckdb.DuckDBPyConnection]:
                 f"memory_limit is {memory_limit!r}", todo='give an amount of memory, e.g. "1GB"'
             ) from error
         with connection:
+            # where Python is interactive, DuckDB would print a bar for what takes longer than two seconds
+            connection.execute("set enable_progress_bar = false")
             yield connection
 
 
@@ -150,7 +152,7 @@ def _part(table: pa.Table, rules: LogRules, found: dict[str, _Problem]) -> Sorte
         keys, day, value = keys.filter(pa.array(keep)), day[keep], value[keep]
     starts = _starts(keys)
     of_row = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(day))))
-    customers = keys.take(pa.array(starts)).to_pandas(date_as_object=False)
+    customers = keys.take(pa.array(starts)).to_pandas()
     return SortedRows(pd.Index(customers, name=rules.entity), of_row, day, value)
 
 
