@@ -130,8 +130,9 @@ class BGCNBD(_Regular):
     customer's own, Gamma(r, alpha) over customers (k = 1 is BG/NBD; larger k more regular); after every **repeat**
     purchase the customer leaves with an own probability, Beta(a, b); one k for all; nothing changes with the calendar.
     Forecasts are exact: the phase of the running gap is part of what is known about a customer.
-    Source: Platzer and Reutterer 2016, Ticking away the moments: timing regularity helps to better predict customer
-    activity, Marketing Science 35:779.
+    Source: Reutterer, Platzer and Schroeder 2021, Leveraging purchase regularity for predicting customer behavior the
+    easy way, International Journal of Research in Marketing 38:194; regularity itself: Platzer and Reutterer 2016,
+    Ticking away the moments, Marketing Science 35:779.
 
     `k`: None chooses it by likelihood among 1 to `k_max`, which needs the column `litt`.
     Fitted attributes: `k_`, `log_likelihood_by_k_`, `r_`, `alpha_` (time units; r / alpha is the mean rate of ticks,
@@ -152,8 +153,9 @@ class MBGCNBD(_Regular):
 
     Family: latent attrition, continuous time. Assumes what `BGCNBD` does, but a customer may leave after **every**
     purchase, the first one included (k = 1 is MBG/NBD).
-    Source: Platzer and Reutterer 2016, Ticking away the moments: timing regularity helps to better predict customer
-    activity, Marketing Science 35:779.
+    Source: Reutterer, Platzer and Schroeder 2021, Leveraging purchase regularity for predicting customer behavior the
+    easy way, International Journal of Research in Marketing 38:194; regularity itself: Platzer and Reutterer 2016,
+    Ticking away the moments, Marketing Science 35:779.
 
     `k`: None chooses it by likelihood among 1 to `k_max`, which needs the column `litt`.
     Fitted attributes: `k_`, `log_likelihood_by_k_`, `r_`, `alpha_` (time units), `a_`, `b_`, `fit_result_`.

@@ -11,11 +11,9 @@ from scipy.special import betaln, digamma, gammaln, logsumexp
 
 from nbdataops.ltv.attrition.latent_attrition import LatentAttrition
 from nbdataops.ltv.columns import FloatArray, LtvInputError, refuse
+from nbdataops.ltv.contractual.expected_renewals import expected_renewals
 from nbdataops.ltv.fit.cells import Cells, rfm_cells
 from nbdataops.ltv.fit.sums import dot
-
-FORGOTTEN = 1e-16
-"""Occasions are followed until money is worth this."""
 
 
 class BGBB(LatentAttrition):
@@ -158,18 +156,8 @@ class BGBB(LatentAttrition):
     def _sum_ahead(self, theta: FloatArray, cells: Cells, horizon: float, force: float) -> FloatArray:
         """Discounted purchases at the next occasions of who is there at T."""
         alpha, beta, gamma, delta = theta
-        if not np.isfinite(horizon):
-            if force == 0:
-                raise LtvInputError(
-                    "an infinite horizon without a discount rate",
-                    todo="give a finite horizon or a discount_rate",
-                )
-            horizon = np.ceil(-np.log(FORGOTTEN) / force)
         x, T = cells.age.x, cells.age.t
-        total, stays = np.zeros(len(x)), np.ones(len(x))
-        for j in range(1, int(horizon) + 1):
-            stays = stays * (delta + T + j - 1) / (gamma + delta + T + j - 1)
-            total += stays * np.exp(-force * j)
+        total = expected_renewals(gamma, delta + T, horizon, force)
         return np.asarray((total * (alpha + x) / (alpha + beta + T))[cells.age.of_cell])
 
     def _draw_if_alive(

@@ -13,13 +13,11 @@ from scipy.special import betaln, digamma
 from nbdataops.ltv.attrition.discounting import require_discount_rate
 from nbdataops.ltv.columns import FloatArray, LtvInputError
 from nbdataops.ltv.contractual.contracts import Contracts, read_contracts
+from nbdataops.ltv.contractual.expected_renewals import expected_renewals
 from nbdataops.ltv.fit.intervals import standard_deviation, with_interval
 from nbdataops.ltv.fit.likelihood_model import LikelihoodModel, Uncertainty, require_draws
 from nbdataops.ltv.fit.sums import dot
 from nbdataops.ltv.time_units import to_horizon, unit_of
-
-FORGOTTEN = 1e-16
-"""Renewals are followed until money is worth this."""
 
 
 class ShiftedBetaGeometric(LikelihoodModel):
@@ -163,21 +161,11 @@ class ShiftedBetaGeometric(LikelihoodModel):
         theta, data = self._theta(), read_contracts(contracts)
         unit_of(data, self.time_unit_, "contracts")
         force, h = require_discount_rate(discount_rate), self._whole(horizon)
-        if not np.isfinite(h):
-            if force == 0:
-                raise LtvInputError(
-                    "an infinite horizon without a discount rate",
-                    todo="give a finite horizon or a discount_rate",
-                )
-            h = np.ceil(-np.log(FORGOTTEN) / force)
         code, T = pd.factorize(data.T)
 
         def predict(at: FloatArray) -> FloatArray:
             alpha, beta = at
-            total, stays = np.zeros(len(T)), np.ones(len(T))
-            for j in range(1, int(h) + 1):
-                stays = stays * (beta + T + j - 1) / (alpha + beta + T + j - 1)
-                total += stays * np.exp(-force * j)
+            total = expected_renewals(alpha, beta + T, h, force)
             return np.asarray(np.where(data.churned, 0.0, margin * total[code]))
 
         value = predict(theta)
