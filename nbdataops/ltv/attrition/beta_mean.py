@@ -6,7 +6,7 @@ A customer with a Gamma(shape, rate) purchase rate who leaves with probability p
     (a + b - 1) / (a - 1) * [1 - (1 + c)^-shape * 2F1(shape, b; a + b - 1; c / (1 + c))],
 
 which overflows, cancels or divides by zero in many corners (thousands of purchases, a = 1, a + b = 1, a tiny
-horizon). The average itself is a smooth positive integral: the trapezoidal rule on logit(p), stretched by a sinh so
+horizon). The average itself is a smooth positive integral, taken by the trapezoidal rule on logit(p), stretched by a sinh so
 that both tails are reached. It is exact to about 12 digits for customers as they come, where b grows with the purchases
 in shape, and to 1e-8 where hardly anybody leaves (a = 0.001).
 """
