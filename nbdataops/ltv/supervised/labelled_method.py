@@ -84,6 +84,7 @@ class LabelledMethod(Refitted, ABC):
 
     def score(self, rfm: pd.DataFrame, y: Any = None, sample_weight: object = None) -> float:
         """Share of the Poisson deviance of the value that is explained: 1 perfect, 0 as good as the overall mean."""
+        self._require_fit("has_transactions_")
         frame = require_frame(rfm)
         labels = read_labels(y, frame.index)
         w = row_weights(sample_weight, count_of_rows(frame), frame.index)

@@ -178,6 +178,7 @@ class ZeroInflatedLognormal(LikelihoodModel):
 
     def score(self, rfm: pd.DataFrame, y: Any = None, sample_weight: object = None) -> float:
         """Share of the Poisson deviance of the value that is explained: 1 perfect, 0 as good as the overall mean."""
+        self._require_fit("coefficients_")
         frame = require_frame(rfm)
         value = read_labels(y, frame.index).value
         w = row_weights(sample_weight, count_of_rows(frame), frame.index)
