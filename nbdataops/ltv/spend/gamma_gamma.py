@@ -11,6 +11,7 @@ import pandas as pd
 
 from nbdataops.ltv.columns import (
     FloatArray,
+    IntArray,
     LtvInputError,
     counts,
     numbers,
@@ -19,15 +20,13 @@ from nbdataops.ltv.columns import (
     require_rows,
     row_weights,
     to_floats,
+    whole_numbers,
 )
 from nbdataops.ltv.fit.intervals import standard_deviation, with_interval
 from nbdataops.ltv.fit.likelihood_model import LikelihoodModel, Uncertainty
 from nbdataops.ltv.spend.spend_model import draw_next_values
 from nbdataops.ltv.spend.value_sums import ValueSums, log_likelihood, value_sums
 from nbdataops.ltv.time_units import unit_of
-
-SKETCH = 20_000
-"""Repeaters in the sample whose optimum large fits start from."""
 
 
 class GammaGamma(LikelihoodModel):
@@ -64,26 +63,17 @@ class GammaGamma(LikelihoodModel):
         Customers without a repeat transaction carry no information and are skipped. `n`, weights and warm start as in
         the other models. Raises LtvInputError when no repeater with a positive spend is left.
         """
-        frame, x, spend = _columns(rfm)
+        frame, rows, spend = _repeaters(rfm)
         unit = unit_of(frame, self.time_unit)
-        w = row_weights(sample_weight, _n(frame), frame.index)
-        zero = (x > 0) & (spend == 0)
-        used = (x > 0) & ~zero
-        data = value_sums(x[used], spend[used], None if w is None else w[used])
+        data = _value_sums(frame, rows, spend, sample_weight)
         if not data.total:
             raise LtvInputError(
                 "no customer has a repeat transaction of positive value",
                 todo="fit on customers with x > 0 and spend > 0",
             )
-        few = data.systematic_sample(SKETCH) if len(data.x) > 5 * SKETCH else None
-        self._fit_likelihood(
-            partial(log_likelihood, data=data),
-            _starts(data),
-            data.total,
-            None if few is None else partial(log_likelihood, data=few),
-            1.0 if few is None else few.total,
-        )
-        self.n_repeaters_, self.n_zero_spend_ = int(used.sum()), int(zero.sum())
+        self._fit_likelihood(partial(log_likelihood, data=data), _starts(data), data.total)
+        self.n_repeaters_ = int(np.count_nonzero(spend))
+        self.n_zero_spend_ = len(rows) - self.n_repeaters_
         self.time_unit_ = unit
         return self
 
@@ -153,10 +143,7 @@ class GammaGamma(LikelihoodModel):
     def score(self, rfm: pd.DataFrame, y: object = None, sample_weight: object = None) -> float:
         """Mean log-likelihood of a repeater with a positive spend."""
         theta = self._theta()
-        frame, x, spend = _columns(rfm)
-        w = row_weights(sample_weight, _n(frame), frame.index)
-        used = (x > 0) & (spend > 0)
-        data = value_sums(x[used], spend[used], None if w is None else w[used])
+        data = _value_sums(*_repeaters(rfm), sample_weight)
         if not data.total:
             raise LtvInputError(
                 "no repeater with a positive spend to score", todo="score customers with x > 0"
@@ -174,6 +161,28 @@ def _columns(rfm: object) -> tuple[pd.DataFrame, FloatArray, FloatArray]:
     if not (values.min() >= 0 and values.max() < np.inf):
         values = numbers(frame[["spend"]].where(x[:, None] > 0, 0), "spend")
     return frame, x, values
+
+
+def _repeaters(rfm: object) -> tuple[pd.DataFrame, IntArray, FloatArray]:
+    """The frame, the rows where x > 0, and their spend, checked."""
+    frame = require_frame(rfm)
+    require_columns(frame, ("x", "spend"))
+    require_rows(frame.index, "rfm")
+    rows = np.flatnonzero(whole_numbers(frame, "x") > 0)
+    spend = to_floats(frame["spend"], "spend").take(rows)
+    if not (spend.min(initial=0.0) >= 0 and spend.max(initial=0.0) < np.inf):
+        numbers(frame.iloc[rows], "spend")  # an error that names the rows
+    return frame, rows, spend
+
+
+def _value_sums(frame: pd.DataFrame, rows: IntArray, spend: FloatArray, sample_weight: object) -> ValueSums:
+    """The sums of the repeaters who paid something."""
+    w = row_weights(sample_weight, _n(frame), frame.index)
+    if not spend.all():
+        paid = np.flatnonzero(spend)
+        rows, spend = rows[paid], spend[paid]
+    x = whole_numbers(frame, "x").take(rows).astype(np.float64)
+    return value_sums(x, spend, None if w is None else w.take(rows))
 
 
 def _n(frame: pd.DataFrame) -> FloatArray | None:
