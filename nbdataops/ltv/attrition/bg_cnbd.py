@@ -135,14 +135,21 @@ class BGCNBD(_Regular):
     Ticking away the moments, Marketing Science 35:779.
 
     `k`: None chooses it by likelihood among 1 to `k_max`, which needs the column `litt`.
+    `time_unit`: "day", "week", "month" or "year", of the data and of every horizon; None takes what the summary carries.
+    `warm_start`: a second `fit` starts at the solution of the first.
     Fitted attributes: `k_`, `log_likelihood_by_k_`, `r_`, `alpha_` (time units; r / alpha is the mean rate of ticks,
-    of which k make a purchase), `a_`, `b_`, `fit_result_`.
+    of which k make a purchase), `a_`, `b_`, `fit_result_`, `time_unit_`.
 
+    >>> import numpy as np
     >>> import pandas as pd
     >>> model = BGCNBD.with_parameters(k=2, r=0.9, alpha=5.0, a=0.8, b=2.4)
     >>> customers = pd.DataFrame({"x": [6, 6], "t_x": [30.0, 30.0], "T": [32.0, 45.0]})
     >>> model.probability_alive(customers).round(3).tolist()
     [0.885, 0.311]
+    >>> from nbdataops.ltv.simulate import draw_summary
+    >>> rfm = draw_summary(model, np.full(2000, 39.0), np.random.default_rng(0))  # or rfm_summary(..., litt=True)
+    >>> BGCNBD().fit(rfm).k_
+    2
     """
 
     first_chance = 0
@@ -158,13 +165,21 @@ class MBGCNBD(_Regular):
     Ticking away the moments, Marketing Science 35:779.
 
     `k`: None chooses it by likelihood among 1 to `k_max`, which needs the column `litt`.
-    Fitted attributes: `k_`, `log_likelihood_by_k_`, `r_`, `alpha_` (time units), `a_`, `b_`, `fit_result_`.
+    `time_unit`: "day", "week", "month" or "year", of the data and of every horizon; None takes what the summary carries.
+    `warm_start`: a second `fit` starts at the solution of the first.
+    Fitted attributes: `k_`, `log_likelihood_by_k_`, `r_`, `alpha_` (time units), `a_`, `b_`, `fit_result_`,
+    `time_unit_`.
 
+    >>> import numpy as np
     >>> import pandas as pd
     >>> model = MBGCNBD.with_parameters(k=3, r=0.9, alpha=4.0, a=0.8, b=2.4)
     >>> once = pd.DataFrame({"x": [0], "t_x": [0.0], "T": [40.0]})
     >>> bool(model.probability_alive(once).iloc[0] < 0.75)
     True
+    >>> from nbdataops.ltv.simulate import draw_summary
+    >>> rfm = draw_summary(model, np.full(2000, 39.0), np.random.default_rng(0))  # or rfm_summary(..., litt=True)
+    >>> MBGCNBD().fit(rfm).k_
+    3
     """
 
     first_chance = 1

@@ -19,13 +19,19 @@ class BGNBD(BetaGeometric):
     without a repeat purchase is alive with certainty.
     Source: Fader, Hardie and Lee 2005, "Counting your customers" the easy way, Marketing Science 24:275.
 
-    Fitted attributes: `r_`, `alpha_` (time units), `a_`, `b_`, `fit_result_`.
+    `time_unit`: "day", "week", "month" or "year", of the data and of every horizon; None takes what the summary carries.
+    `warm_start`: a second `fit` starts at the solution of the first.
+    Fitted attributes: `r_`, `alpha_` (time units), `a_`, `b_`, `fit_result_`, `time_unit_`.
 
     >>> import pandas as pd
     >>> model = BGNBD.with_parameters(r=0.243, alpha=4.414, a=0.793, b=2.426)
     >>> customer = pd.DataFrame({"x": [2], "t_x": [30.43], "T": [38.86]})
     >>> round(float(model.expected_transactions(customer, 39).iloc[0]), 3)
     1.226
+    >>> from nbdataops.ltv.simulate import draw_summary
+    >>> rfm = draw_summary(model, np.full(500, 39.0), np.random.default_rng(0))  # or rfm_summary(log, as_of)
+    >>> BGNBD().fit(rfm).expected_transactions(rfm, 39, interval=0.9).columns.tolist()
+    ['transactions', 'lower', 'upper']
     """
 
     first_chance = 0

@@ -25,13 +25,19 @@ class ParetoNBD(LatentAttrition):
     Source: Schmittlein, Morrison and Colombo 1987, Counting your customers, Management Science 33:1; the integral in
     positive terms follows Fader and Hardie 2005, A note on deriving the Pareto/NBD model.
 
-    Fitted attributes: `r_`, `alpha_` (time units), `s_`, `beta_` (time units), `fit_result_`.
+    `time_unit`: "day", "week", "month" or "year", of the data and of every horizon; None takes what the summary carries.
+    `warm_start`: a second `fit` starts at the solution of the first.
+    Fitted attributes: `r_`, `alpha_` (time units), `s_`, `beta_` (time units), `fit_result_`, `time_unit_`.
 
     >>> import pandas as pd
     >>> model = ParetoNBD.with_parameters(r=0.553, alpha=10.58, s=0.606, beta=11.656)
     >>> customer = pd.DataFrame({"x": [26], "t_x": [30.85714], "T": [31.0]})
     >>> round(float(model.expected_transactions(customer, 52).iloc[0]), 5)
     25.45457
+    >>> from nbdataops.ltv.simulate import draw_summary
+    >>> rfm = draw_summary(model, np.full(500, 31.0), np.random.default_rng(0))  # or rfm_summary(log, as_of)
+    >>> ParetoNBD().fit(rfm).expected_transactions(rfm, 52, interval=0.9).columns.tolist()
+    ['transactions', 'lower', 'upper']
     """
 
     parameter_names = ("r", "alpha", "s", "beta")

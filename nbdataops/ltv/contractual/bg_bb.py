@@ -28,12 +28,18 @@ class BGBB(LatentAttrition):
     Science 29:1086.
 
     A horizon is a number of occasions; an occasion j ahead is discounted by (1 + discount_rate)^-j.
-    Fitted attributes: `alpha_`, `beta_`, `gamma_`, `delta_`, `fit_result_`.
+    `time_unit`: "day", "week", "month" or "year", what an occasion is; None takes what the summary carries.
+    `warm_start`: a second `fit` starts at the solution of the first.
+    Fitted attributes: `alpha_`, `beta_`, `gamma_`, `delta_`, `fit_result_`, `time_unit_`.
 
     >>> model = BGBB.with_parameters(alpha=1.204, beta=0.750, gamma=0.657, delta=2.783)
     >>> donors = pd.DataFrame({"x": [0, 2, 6], "t_x": [0, 4, 6], "T": [6, 6, 6]})
     >>> model.probability_alive(donors, ahead=1).round(2).tolist()
     [0.11, 0.59, 0.93]
+    >>> from nbdataops.ltv.simulate import draw_summary
+    >>> many = draw_summary(model, np.full(1000, 6), np.random.default_rng(0))
+    >>> BGBB().fit(many).expected_transactions(many, 5, interval=0.9).columns.tolist()
+    ['transactions', 'lower', 'upper']
     """
 
     family: ClassVar[str] = "discrete-attrition"

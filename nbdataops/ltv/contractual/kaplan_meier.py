@@ -27,11 +27,16 @@ class KaplanMeier(Estimator):
     Greenwood 1926, on the log(-log) scale.
 
     Data: `T` (duration when it ended, or so far; need not be whole), `churned`, optionally `n`.
-    Fitted attributes: `survival_` (by duration: `at_risk`, `left`, `survival`, `variance_of_log`), `longest_`.
+    `time_unit`: "day", "week", "month" or "year", of `T` and of every horizon; None takes what the table carries.
+    Fitted attributes: `survival_` (by duration: `at_risk`, `left`, `survival`, `variance_of_log`), `longest_` (the
+    longest observed duration), `time_unit_`.
 
     >>> contracts = pd.DataFrame({"T": [1, 2, 2, 3], "churned": [True, True, False, False]})
     >>> KaplanMeier().fit(contracts).survival([0, 1, 2, 3]).round(3).tolist()
     [1.0, 0.75, 0.5, 0.5]
+    >>> running = pd.DataFrame({"T": [0, 1], "churned": False})
+    >>> KaplanMeier().fit(contracts).lifetime_value(running, 2, margin=10.0).round(2).tolist()
+    [17.5, 16.67]
     """
 
     family: ClassVar[str] = "contractual"

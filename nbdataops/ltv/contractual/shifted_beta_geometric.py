@@ -31,13 +31,18 @@ class ShiftedBetaGeometric(LikelihoodModel):
 
     Data: one row a contract (or `n` of them): `T` the period in which it ended, or the periods survived so far, and
     `churned`. `contracts_from_survivors` makes such a table from a survival curve.
-    Fitted attributes: `alpha_`, `beta_`, `fit_result_`.
+    `time_unit`: "day", "week", "month" or "year", a period of these contracts; None takes what the table carries.
+    `warm_start`: a second `fit` starts at the solution of the first.
+    Fitted attributes: `alpha_`, `beta_`, `fit_result_`, `time_unit_`.
 
     >>> from nbdataops.ltv import contracts_from_survivors
     >>> regular = contracts_from_survivors([100, 63.1, 46.8, 38.2, 32.6, 28.9, 26.2, 24.1])
     >>> model = ShiftedBetaGeometric().fit(regular)
     >>> round(model.alpha_, 3), round(model.beta_, 3), [round(100 * float(s), 1) for s in model.survival([8, 12])]
     (0.704, 1.182, [22.0, 17.0])
+    >>> running = pd.DataFrame({"T": [0, 7], "churned": False})
+    >>> model.lifetime_value(running, 12, margin=10.0, discount_rate=0.01).round(1).tolist()
+    [34.0, 77.4]
     """
 
     family: ClassVar[str] = "contractual"

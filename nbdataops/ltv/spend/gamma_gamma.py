@@ -39,14 +39,23 @@ class GammaGamma(LikelihoodModel):
     Source: Fader and Hardie 2013, The Gamma-Gamma model of monetary value, note 025 at brucehardie.com; after Colombo
     and Jiang 1999.
 
-    Fitted attributes: `p_`, `q_`, `gamma_` (money), `fit_result_`; `n_repeaters_`, the customers in the likelihood
-    (rows, whatever their weight), and `n_zero_spend_`, repeaters left out of it since all their transactions were
-    worth nothing, which a gamma distribution cannot produce. They are predicted by the formula like anybody else.
+    `time_unit`: of the summaries, recorded only: money knows no time. `warm_start`: a second `fit` starts at the
+    solution of the first.
+    Fitted attributes: `p_`, `q_`, `gamma_` (money), `fit_result_`, `time_unit_`; `n_repeaters_`, the customers in the
+    likelihood (rows, whatever their weight), and `n_zero_spend_`, repeaters left out of it since all their
+    transactions were worth nothing, which a gamma distribution cannot produce. They are predicted by the formula like
+    anybody else.
 
     >>> model = GammaGamma.with_parameters(p=6.25, q=3.74, gamma=15.44)
     >>> known = pd.DataFrame({"x": [2, 0], "spend": [22.35, 0.0]})
     >>> model.expected_spend(known).round(2).tolist()
     [24.66, 35.22]
+    >>> from nbdataops.ltv.simulate import draw_spend
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.integers(0, 6, 1000)
+    >>> rfm = draw_spend(model, x, rng).assign(x=x)  # or rfm_summary(log, as_of)
+    >>> GammaGamma().fit(rfm).expected_spend(known, interval=0.9).columns.tolist()
+    ['spend', 'lower', 'upper']
     """
 
     family: ClassVar[str] = "latent-attrition"

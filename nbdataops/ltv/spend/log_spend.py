@@ -38,8 +38,11 @@ class LogSpend(LikelihoodModel):
     that makes fitted and observed total repeat revenue equal (smearing, Duan 1983, JASA 78:605), so that totals are
     right even where the errors are not normal.
 
+    `covariates`: numeric columns beside log(1 + x). `time_unit`: "day", "week", "month" or "year", of the summaries and of
+    covariates that are times; None takes what the summary carries. `warm_start`: a second `fit` starts at the solution
+    of the first.
     Fitted attributes: `intercept_`, `slope_` (of log(1 + x); 0 means independence), one `<name>_` a covariate,
-    `tau_`, `sigma_`, `smearing_`, `fit_result_`; `n_repeaters_`, `n_zero_spend_` (left out of the fit).
+    `tau_`, `sigma_`, `smearing_`, `fit_result_`, `time_unit_`; `n_repeaters_`, `n_zero_spend_` (left out of the fit).
 
     >>> rng = np.random.default_rng(0)
     >>> x = rng.integers(1, 9, 4000)
