@@ -54,10 +54,10 @@ class _Regular(BetaGeometric):
         """Maximum likelihood from a summary with the columns `x`, `t_x`, `T` and `litt`, one row a customer.
 
         `litt` is the sum of the logarithms of the times between a customer's transactions, 0 where x == 0: the only
-        trace that regularity leaves in a summary; `rfm_summary(..., litt=True)` computes it. With `k=None` every k from
-        1 is fitted until the likelihood falls, at most `k_max`. With a given k, `litt` is not needed; the reported
-        log-likelihood then lacks the term (k - 1) * litt, which no other parameter changes.
-        Everything else as in the other models of latent attrition.
+        trace that regularity leaves in a summary; `rfm_summary(..., litt=True)` computes it. With `k=None` every k
+        from 1 is fitted until the likelihood falls, at most `k_max`. With a given k, `litt` is not needed; the
+        reported log-likelihood then lacks the term (k - 1) * litt, which no other parameter changes. Everything else
+        as in the other models of latent attrition.
         """
         if self.k is not None:
             _require_ticks(self.k, "k")
@@ -128,14 +128,16 @@ class BGCNBD(_Regular):
 
     Family: latent attrition, continuous time. Assumes: gaps between purchases are Erlang-k with a rate of each
     customer's own, Gamma(r, alpha) over customers (k = 1 is BG/NBD; larger k more regular); after every **repeat**
-    purchase the customer leaves with an own probability, Beta(a, b); one k for all; nothing changes with the calendar.
+    purchase the customer leaves with an own probability, Beta(a, b); one k for all; nothing changes with the
+    calendar.
     Forecasts are exact: the phase of the running gap is part of what is known about a customer.
     Source: Reutterer, Platzer and Schroeder 2021, Leveraging purchase regularity for predicting customer behavior the
     easy way, International Journal of Research in Marketing 38:194; regularity itself: Platzer and Reutterer 2016,
     Ticking away the moments, Marketing Science 35:779.
 
     `k`: None chooses it by likelihood among 1 to `k_max`, which needs the column `litt`.
-    `time_unit`: "day", "week", "month" or "year", of the data and of every horizon; None takes what the summary carries.
+    `time_unit`: "day", "week", "month" or "year", of the data and of every horizon; None takes what the summary
+    carries.
     `warm_start`: a second `fit` starts at the solution of the first.
     Fitted attributes: `k_`, `log_likelihood_by_k_`, `r_`, `alpha_` (time units; r / alpha is the mean rate of ticks,
     of which k make a purchase), `a_`, `b_`, `fit_result_`, `time_unit_`.
@@ -165,7 +167,8 @@ class MBGCNBD(_Regular):
     Ticking away the moments, Marketing Science 35:779.
 
     `k`: None chooses it by likelihood among 1 to `k_max`, which needs the column `litt`.
-    `time_unit`: "day", "week", "month" or "year", of the data and of every horizon; None takes what the summary carries.
+    `time_unit`: "day", "week", "month" or "year", of the data and of every horizon; None takes what the summary
+    carries.
     `warm_start`: a second `fit` starts at the solution of the first.
     Fitted attributes: `k_`, `log_likelihood_by_k_`, `r_`, `alpha_` (time units), `a_`, `b_`, `fit_result_`,
     `time_unit_`.

@@ -19,7 +19,8 @@ class BGNBD(BetaGeometric):
     without a repeat purchase is alive with certainty.
     Source: Fader, Hardie and Lee 2005, "Counting your customers" the easy way, Marketing Science 24:275.
 
-    `time_unit`: "day", "week", "month" or "year", of the data and of every horizon; None takes what the summary carries.
+    `time_unit`: "day", "week", "month" or "year", of the data and of every horizon; None takes what the summary
+    carries.
     `warm_start`: a second `fit` starts at the solution of the first.
     Fitted attributes: `r_`, `alpha_` (time units), `a_`, `b_`, `fit_result_`, `time_unit_`.
 

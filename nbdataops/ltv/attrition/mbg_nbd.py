@@ -15,7 +15,8 @@ class MBGNBD(BetaGeometric):
     Source: Batislam, Denizel and Filiztekin 2007, Empirical validation and comparison of models for customer base
     analysis, International Journal of Research in Marketing 24:201; Hoppe and Wagner 2007, Marketing JRM 2:75.
 
-    `time_unit`: "day", "week", "month" or "year", of the data and of every horizon; None takes what the summary carries.
+    `time_unit`: "day", "week", "month" or "year", of the data and of every horizon; None takes what the summary
+    carries.
     `warm_start`: a second `fit` starts at the solution of the first.
     Fitted attributes: `r_`, `alpha_` (time units), `a_`, `b_`, `fit_result_`, `time_unit_`.
 

@@ -25,7 +25,8 @@ class ParetoNBD(LatentAttrition):
     Source: Schmittlein, Morrison and Colombo 1987, Counting your customers, Management Science 33:1; the integral in
     positive terms follows Fader and Hardie 2005, A note on deriving the Pareto/NBD model.
 
-    `time_unit`: "day", "week", "month" or "year", of the data and of every horizon; None takes what the summary carries.
+    `time_unit`: "day", "week", "month" or "year", of the data and of every horizon; None takes what the summary
+    carries.
     `warm_start`: a second `fit` starts at the solution of the first.
     Fitted attributes: `r_`, `alpha_` (time units), `s_`, `beta_` (time units), `fit_result_`, `time_unit_`.
 

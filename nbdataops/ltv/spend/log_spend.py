@@ -33,14 +33,14 @@ class LogSpend(LikelihoodModel):
 
     Family: latent attrition (a spend part for its count models, as `GammaGamma`). Assumes: the logarithm of a
     customer's own expected spend is normal around a line in log(1 + x) and any `covariates`, with variance tau^2; its
-    mean spend over x transactions is lognormal around that, with variance sigma^2 / x of the logarithm. **Frequency and value may be related**, which
-    Gamma-Gamma excludes; the line must be straight in the logarithm. Money comes back from the logarithm by a factor
-    that makes fitted and observed total repeat revenue equal (smearing, Duan 1983, JASA 78:605), so that totals are
-    right even where the errors are not normal.
+    mean spend over x transactions is lognormal around that, with variance sigma^2 / x of the logarithm. **Frequency
+    and value may be related**, which Gamma-Gamma excludes; the line must be straight in the logarithm. Money comes
+    back from the logarithm by a factor that makes fitted and observed total repeat revenue equal (smearing, Duan
+    1983, JASA 78:605), so that totals are right even where the errors are not normal.
 
-    `covariates`: numeric columns beside log(1 + x). `time_unit`: "day", "week", "month" or "year", of the summaries and of
-    covariates that are times; None takes what the summary carries. `warm_start`: a second `fit` starts at the solution
-    of the first.
+    `covariates`: numeric columns beside log(1 + x). `time_unit`: "day", "week", "month" or "year", of the summaries
+    and of covariates that are times; None takes what the summary carries. `warm_start`: a second `fit` starts at the
+    solution of the first.
     Fitted attributes: `intercept_`, `slope_` (of log(1 + x); 0 means independence), one `<name>_` a covariate,
     `tau_`, `sigma_`, `smearing_`, `fit_result_`, `time_unit_`; `n_repeaters_`, `n_zero_spend_` (left out of the fit).
 
@@ -126,8 +126,8 @@ class LogSpend(LikelihoodModel):
     def expected_spend(self, rfm: pd.DataFrame, *, interval: float | None = None) -> pd.Series | pd.DataFrame:
         """Expected value of a customer's next transaction: between its own mean and the line.
 
-        The line itself (at x = 0) where there was no repeat purchase or all were free. `interval`: a level such as 0.9
-        returns a DataFrame with `lower` and `upper`, from the uncertainty of the parameters.
+        The line itself (at x = 0) where there was no repeat purchase or all were free. `interval`: a level such as
+        0.9 returns a DataFrame with `lower` and `upper`, from the uncertainty of the parameters.
         """
         theta = self._theta()
         frame, x, spend = self._known_unit(rfm)

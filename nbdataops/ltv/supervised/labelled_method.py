@@ -28,7 +28,7 @@ class LabelledMethod(Refitted, ABC):
 
         `rfm`: the columns of `rfm_summary` at the origin of each row. `y`: a DataFrame with `value` and `transactions`,
         or values alone, aligned with `rfm`. `training_set` makes both: `fit(past, past[["transactions", "value"]])`.
-        With a column `n` a row stands for n customers, each with the labels of the row.
+        `sample_weight`, or a column `n`: how many customers a row stands for, each with the labels of the row.
         Raises LtvInputError for missing or negative labels, and where nothing was bought at all.
         """
         frame = require_frame(rfm)
@@ -45,7 +45,7 @@ class LabelledMethod(Refitted, ABC):
             len(frame),
             w,
         )
-        self.has_transactions_ = labels.transactions is not None
+        self._has_transactions = labels.transactions is not None
         return self
 
     def predict(self, rfm: pd.DataFrame) -> FloatArray:
@@ -59,8 +59,8 @@ class LabelledMethod(Refitted, ABC):
 
         Raises LtvInputError if the labels held no transactions, or for another horizon without `scale="linear"`.
         """
-        self._require_fit("has_transactions_")
-        if not self.has_transactions_:
+        self._require_fit("_has_transactions")
+        if not self._has_transactions:
             raise LtvInputError(
                 "the labels held no transactions", todo="fit with a DataFrame of value and transactions"
             )
@@ -79,12 +79,12 @@ class LabelledMethod(Refitted, ABC):
         Raises LtvInputError for another horizon than `train_horizon` unless `scale="linear"` was declared, which means:
         the horizon is like its beginning, over and over.
         """
-        self._require_fit("has_transactions_")
+        self._require_fit("_has_transactions")
         return self._predicted(rfm, horizon, "value", discount_rate, interval)
 
     def score(self, rfm: pd.DataFrame, y: Any = None, sample_weight: object = None) -> float:
         """Share of the Poisson deviance of the value that is explained: 1 perfect, 0 as good as the overall mean."""
-        self._require_fit("has_transactions_")
+        self._require_fit("_has_transactions")
         frame = require_frame(rfm)
         labels = read_labels(y, frame.index)
         w = row_weights(sample_weight, count_of_rows(frame), frame.index)

@@ -30,9 +30,20 @@ class TwoPartBoosting(LabelledMethod):
     trees do not extrapolate. It shares its label window with every other supervised method: they are one family.
     Source: two-part models are Cragg's 1971, Econometrica 39:829; trees are scikit-learn's HistGradientBoosting.
 
-    `train_horizon`: length of the label window. `scale`: "refuse" another horizon, or "linear". `rounds`, `leaves`,
-    `learning_rate`, `leaf_size`: of the trees. Covariates are numbers, text or categories (255 at most); a missing value
-    is a branch of its own, and so is, together with it, a category that the fit has not seen. Intervals need `refits`.
+    `train_horizon`: length of the label window, in time units. `scale`: "refuse" another horizon, or "linear": the
+    horizon is like its beginning, over and over.
+    `rounds`, `leaves`, `learning_rate`, `leaf_size`: number of trees, leaves of a tree, what a tree counts, rows in a
+    leaf at least. `covariates`: columns beside `x`, `t_x`, `T` and `spend`, known at the origin. They are numbers,
+    text or categories (255 at most); a missing value is a branch of its own, and so is, together with it, a category
+    that the fit has not seen.
+    `refits`: fits to resampled customers, from which intervals come (0: no intervals; 50 or more are enough for 90
+    percent).
+    `seed`: of the trees and of the resampling.
+    `time_unit`: "day", "week", "month" or "year", of the summaries and of every horizon; None takes what the data
+    carry.
+    Fitted attributes: `classifier_` (who buys), `parts_` (by target: trees of those who do, and the factor that makes
+    means agree), `share_` (of the training rows that bought), `time_unit_`, `refits_` (the fits to resampled
+    customers).
 
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
@@ -87,7 +98,7 @@ class TwoPartBoosting(LabelledMethod):
         return for_trees(behaviour(frame, self.covariates))
 
     def _require_alike(self, features: pd.DataFrame) -> None:
-        for name, was in self.is_category_.items():
+        for name, was in self._is_category.items():
             if _is_category(features[name]) != was:
                 then, now = ("names", "numbers") if was else ("numbers", "names")
                 raise LtvInputError(
@@ -103,7 +114,7 @@ class TwoPartBoosting(LabelledMethod):
     def _grow(self, features: pd.DataFrame, labels: Labels, w: FloatArray) -> None:
         from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-        self.is_category_ = {name: _is_category(features[name]) for name in features.columns}
+        self._is_category = {name: _is_category(features[name]) for name in features.columns}
         trees: dict[str, Any] = {
             "max_iter": self.rounds,
             "max_leaf_nodes": self.leaves,
@@ -112,7 +123,7 @@ class TwoPartBoosting(LabelledMethod):
             "early_stopping": False,
             "random_state": self.seed,
         }
-        if any(self.is_category_.values()):
+        if any(self._is_category.values()):
             trees["categorical_features"] = "from_dtype"
         drawn = w > 0
         features, w = features[drawn], w[drawn]
