@@ -135,9 +135,8 @@ class _Histories(NamedTuple):
         """By cell: log odds of having left between t_x and T, and the share of it in having left at all since t_x."""
         since_last = cells.recency.spread(self.left_since_last.log)
         gap = cells.age.spread(self.left_since_now.log) - since_last
-        some = (gap < 0) & (
-            cells.T > cells.t_x
-        )  # where t_x == T nobody can have left, whatever rounding says
+        # where t_x == T nobody can have left, whatever rounding says
+        some = (gap < 0) & (cells.t_x < cells.T)
         share = np.where(some, -np.expm1(gap), 1.0)
         log_odds = since_last + np.log(share) - cells.age.spread(self.alive.log)
         return np.where(some, log_odds, -np.inf), share
