@@ -16,8 +16,6 @@ from nbdataops.ltv.columns import FloatArray, LtvInputError
 
 ONE_BY_ONE = 100
 """Occasions that are added up; behind them few customers leave at once, and the nodes are dense where they are."""
-NODES = 800
-"""For 1e-9 where hardly anybody leaves (a = 0.001) as well; there are few distinct b."""
 
 
 def expected_renewals(a: float, b: FloatArray, horizon: float, force: float) -> FloatArray:
@@ -45,7 +43,7 @@ def expected_renewals(a: float, b: FloatArray, horizon: float, force: float) -> 
 
 
 def _all_that_follow(a: float, b: FloatArray, horizon: float, force: float) -> FloatArray:
-    p, weight = beta_nodes(a, b, NODES)
+    p, weight = beta_nodes(a, b, force + 1 / horizon)
     some = weight > 0
     log_q = np.log1p(-np.where(some, np.minimum(p, 1 - 1e-16), 0.5)) - force
     kept = -np.expm1(horizon * log_q) if np.isfinite(horizon) else 1.0
