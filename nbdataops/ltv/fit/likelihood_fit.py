@@ -89,18 +89,20 @@ def nearby_optimum(
 ) -> FloatArray | None:
     """The parameters of an optimum so close that the Hessian of `near` leads there; None if it does not.
 
-    For refits under resampled weights: two or three evaluations each, and no Hessian of their own.
+    For refits under resampled weights: two or three evaluations each, and no Hessian of their own. The last step is
+    taken unseen: steps shrink by what the Hessian is off, so it leaves far less than the resampling scatters.
     """
     objective = Objective(evaluate, names, total_weight)
     u = near.at
     gradient = objective(u)[1]
+    step = _newton_step(near.hessian, gradient, LEAST_DAMPING)
     while (norm := float(np.abs(gradient).max())) > CONVERGED:
-        there = u + _newton_step(near.hessian, gradient, LEAST_DAMPING)
-        gradient_there = objective(there)[1]
-        if not np.abs(gradient_there).max() < 0.5 * norm:
+        u = u + step
+        gradient = objective(u)[1]
+        if not np.abs(gradient).max() < 0.5 * norm:
             return None
-        u, gradient = there, gradient_there
-    return objective.theta(u)
+        step = _newton_step(near.hessian, gradient, LEAST_DAMPING)
+    return objective.theta(u + step)
 
 
 @dataclass(frozen=True, slots=True)
