@@ -75,7 +75,9 @@ def to_horizon(horizon: object, time_unit: str | None) -> float:
 
 
 def rate_per_unit(annual_rate: float, time_unit: str) -> float:
-    """The discount rate per time unit that compounds to `annual_rate` in a year.
+    """The discount rate per `time_unit` that compounds to `annual_rate` in a year.
+
+    Raises LtvInputError for an unknown time unit.
 
     >>> round(rate_per_unit(0.15, "week"), 6)
     0.002682

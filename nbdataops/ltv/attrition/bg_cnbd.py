@@ -51,13 +51,15 @@ class _Regular(BetaGeometric):
         return model
 
     def fit(self, rfm: pd.DataFrame | Cells, y: object = None, sample_weight: object = None) -> Self:
-        """Maximum likelihood from a summary with the columns `x`, `t_x`, `T` and `litt`, one row a customer.
+        """Maximum likelihood from a summary with the columns `x`, `t_x`, `T` (time units) and `litt`, one row a customer.
 
         `litt` is the sum of the logarithms of the times between a customer's transactions, 0 where x == 0: the only
         trace that regularity leaves in a summary; `rfm_summary(..., litt=True)` computes it. With `k=None` every k
         from 1 is fitted until the likelihood falls, at most `k_max`. With a given k, `litt` is not needed; the
-        reported log-likelihood then lacks the term (k - 1) * litt, which no other parameter changes. Everything else
-        as in the other models of latent attrition.
+        reported log-likelihood then lacks the term (k - 1) * litt, which no other parameter changes.
+        `sample_weight` (Series with the index of `rfm`, or array), or a column `n`: how many customers a row stands
+        for; `y` is accepted for scikit-learn and changes nothing. Raises LtvInputError for impossible rows, another
+        time unit or a missing `litt`, and NotConvergedError rather than returning a doubtful number.
         """
         if self.k is not None:
             _require_ticks(self.k, "k")
@@ -82,7 +84,10 @@ class _Regular(BetaGeometric):
         return self
 
     def score(self, rfm: pd.DataFrame | Cells, y: object = None, sample_weight: object = None) -> float:
-        """Mean log-likelihood of a customer, with the term of `litt` where that column is there."""
+        """Mean log-likelihood of a customer, with the term of `litt` where that column is there.
+
+        `sample_weight` as in `fit`; `y` changes nothing.
+        """
         theta, cells = self._theta(), self._cells(rfm)
         counts = cells.counts(sample_weight)
         has_litt = not isinstance(rfm, Cells) and "litt" in require_frame(rfm).columns

@@ -21,8 +21,8 @@ class BGBB(LatentAttrition):
 
     Family: discrete attrition. Assumes: at each occasion a customer who is still there buys at most once, with an own
     probability, Beta(alpha, beta) over customers; before each occasion the customer leaves with an own probability,
-    Beta(gamma, delta) over customers; both are independent and nothing changes with time. Columns: `x` occasions with a
-    purchase, `t_x` the number of the last of them (0 if none), `T` occasions so far; whole numbers, the first
+    Beta(gamma, delta) over customers; both are independent and nothing changes with time. Columns: `x` occasions with
+    a purchase, `t_x` the number of the last of them (0 if none), `T` occasions so far; whole numbers, the first
     purchase that made somebody a customer not counted; `n` customers a row.
     Source: Fader, Hardie and Shang 2010, Customer-base analysis in a discrete-time noncontractual setting, Marketing
     Science 29:1086.
@@ -52,7 +52,9 @@ class BGBB(LatentAttrition):
     def fit(self, rfm: pd.DataFrame | Cells, y: object = None, sample_weight: object = None) -> Self:
         """Maximum likelihood from `x`, `t_x` and `T` in occasions, one row a customer, or `n` customers a row.
 
-        Weights, warm start and errors as in the other models; a fraction of an occasion is an error.
+        `sample_weight` (Series with the index of `rfm`, or array) says how often each row counts; `y` is accepted for
+        scikit-learn and changes nothing. Raises LtvInputError for impossible rows, a fraction of an occasion or
+        another time unit, and NotConvergedError rather than returning a doubtful number.
         """
         self._require_whole(rfm_cells(rfm))
         return super().fit(rfm, y, sample_weight)
@@ -60,7 +62,10 @@ class BGBB(LatentAttrition):
     def probability_alive(
         self, rfm: pd.DataFrame | Cells, *, ahead: int = 0, interval: float | None = None
     ) -> pd.Series | pd.DataFrame:
-        """Probability that each customer is there at occasion T + `ahead` (1: at the next one, as in the paper)."""
+        """Probability that each customer is there at occasion T + `ahead` (1: at the next one, as in the paper).
+
+        `interval`: see `lifetime_value`.
+        """
         self._theta()
         steps = self._horizon(ahead)
 

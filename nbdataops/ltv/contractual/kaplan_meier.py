@@ -48,7 +48,12 @@ class KaplanMeier(Estimator):
         self.time_unit = time_unit
 
     def fit(self, contracts: pd.DataFrame, y: Any = None, sample_weight: object = None) -> Self:
-        """Count; `y` is accepted for scikit-learn and changes nothing."""
+        """Count `contracts` by duration, in time units.
+
+        `sample_weight` (Series with the index of `contracts`, or array), or a column `n`: how many contracts a row
+        stands for; `y` is accepted for scikit-learn and changes nothing. Raises LtvInputError for rows that cannot
+        be, and another time unit.
+        """
         data = read_contracts(contracts, sample_weight, whole=False)
         code, durations = pd.factorize(data.T, sort=True)
         left = np.bincount(code, data.w * data.churned, minlength=len(durations))
@@ -73,8 +78,9 @@ class KaplanMeier(Estimator):
         return self
 
     def survival(self, periods: object, *, interval: float | None = None) -> FloatArray | pd.DataFrame:
-        """S(t): share still there after t; with `interval` a DataFrame with `survival`, `lower`, `upper`.
+        """S(t): share still there after t = `periods` time units; a number or an array of them.
 
+        With `interval`, a level such as 0.9, a DataFrame of `survival`, `lower`, `upper`, one row a duration.
         Raises LtvInputError beyond the longest observed duration.
         """
         self._require_fit("survival_")
@@ -124,9 +130,10 @@ class KaplanMeier(Estimator):
     ) -> pd.Series | pd.DataFrame:
         """Expected value in the next `horizon` at `margin` per time unit, discounted continuously to now.
 
-        `interval`, a level such as 0.9, adds `lower` and `upper`: Greenwood's variance of the area under the curve, on
-        the scale of the log odds, so that the ends lie between nothing and the whole horizon. Both are the value where
-        nobody was seen to leave at those durations.
+        `discount_rate`: effective rate per time unit.
+        `interval`, a level such as 0.9, adds `lower` and `upper`: Greenwood's variance of the area under the curve,
+        on the scale of the log odds, so that the ends lie between nothing and the whole horizon. Both are the value
+        where nobody was seen to leave at those durations.
         Raises LtvInputError if a contract would be followed beyond the longest observed duration.
         """
         return self._ahead(contracts, horizon, "value", margin, discount_rate, interval)

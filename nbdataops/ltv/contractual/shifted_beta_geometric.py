@@ -51,9 +51,12 @@ class ShiftedBetaGeometric(LikelihoodModel):
     beta_: float
 
     def fit(self, contracts: pd.DataFrame, y: Any = None, sample_weight: object = None) -> Self:
-        """Maximum likelihood from `T`, `churned` (and `n`); `y` is accepted for scikit-learn and changes nothing.
+        """Maximum likelihood from `T` (whole periods), `churned` (and `n`, how many contracts a row stands for).
 
-        Nobody who left, or everybody at the same rate, is no failure: see `fit_result_.identified` and `.reason`.
+        `sample_weight` (Series with the index of `contracts`, or array) says how often each row counts; `y` is
+        accepted for scikit-learn and changes nothing. Raises LtvInputError for rows that cannot be, and another time
+        unit. Nobody who left, or everybody at the same rate, is no failure: see `fit_result_.identified` and
+        `.reason`.
         """
         data = read_contracts(contracts, sample_weight)
         unit = unit_of(data, self.time_unit, "contracts")
@@ -92,7 +95,10 @@ class ShiftedBetaGeometric(LikelihoodModel):
     def expected_periods(
         self, contracts: pd.DataFrame, horizon: object, *, interval: float | None = None
     ) -> pd.Series | pd.DataFrame:
-        """Expected renewals of each contract in the next `horizon` periods; 0 where it has ended."""
+        """Expected renewals of each contract in the next `horizon` periods; 0 where it has ended.
+
+        `interval`: see `lifetime_value`.
+        """
         return self._ahead(contracts, horizon, "periods", 1.0, 0.0, interval)
 
     def lifetime_value(
@@ -120,7 +126,11 @@ class ShiftedBetaGeometric(LikelihoodModel):
         seed: int = 0,
         parameters: Uncertainty = "drawn",
     ) -> pd.DataFrame:
-        """Posterior-predictive draws of each contract's renewals in the next `horizon` periods."""
+        """Posterior-predictive draws of each contract's renewals in the next `horizon` periods.
+
+        One row a contract, one column a draw; `parameters` as uncertain as the fit leaves them ("drawn") or as they
+        are ("fitted"). The same `seed` gives the same `draws`.
+        """
         self._theta()
         data = read_contracts(contracts)
         unit_of(data, self.time_unit_, "contracts")
@@ -139,7 +149,7 @@ class ShiftedBetaGeometric(LikelihoodModel):
         )
 
     def score(self, contracts: pd.DataFrame, y: Any = None, sample_weight: object = None) -> float:
-        """Mean log-likelihood of a contract."""
+        """Mean log-likelihood of a contract. `sample_weight` as in `fit`; `y` changes nothing."""
         theta, data = self._theta(), read_contracts(contracts, sample_weight)
         unit_of(data, self.time_unit_, "contracts")
         return _log_likelihood(theta, data)[0] / float(data.w.sum())

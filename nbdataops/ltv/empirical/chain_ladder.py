@@ -81,6 +81,7 @@ class ChainLadder(Refitted):
         """Expected revenue in the `horizon` after each customer's age, by age alone, discounted to that age.
 
         `discount_rate`: effective rate per time unit; what comes within a time unit counts from its middle.
+        `interval`, a level such as 0.9, adds `lower` and `upper` from the `refits` that the model was made with.
         """
         return self._ahead(ages, horizon, "revenue", "value", discount_rate, interval)
 
@@ -89,16 +90,18 @@ class ChainLadder(Refitted):
     ) -> float | pd.DataFrame:
         """Expected repeat transactions of a customer who buys for the first time now, in the `horizon` that follows.
 
-        With `interval`, a DataFrame of one row. Raises LtvInputError beyond the oldest observed age.
+        `horizon`: time units or a timedelta. With `interval`, a DataFrame of one row. Raises LtvInputError beyond the
+        oldest observed age.
         """
         return self._of_newcomer(horizon, "transactions", "transactions", 0.0, interval)
 
     def lifetime_value_new(
         self, horizon: object, *, discount_rate: float = 0.0, interval: float | None = None
     ) -> float | pd.DataFrame:
-        """Expected repeat revenue of a customer who buys for the first time now, discounted to now.
+        """Expected repeat revenue, in currency, of a customer who buys for the first time now, discounted to now.
 
-        With `interval`, a DataFrame of one row. Raises LtvInputError beyond the oldest observed age.
+        `horizon` and `discount_rate` as in `lifetime_value`. With `interval`, a DataFrame of one row. Raises
+        LtvInputError beyond the oldest observed age.
         """
         return self._of_newcomer(horizon, "revenue", "value", discount_rate, interval)
 

@@ -34,7 +34,7 @@ FASTEST = 20.0
 class Decay:
     """A rate per customer and time unit that falls with age.
 
-    power: level * (1 + age)^-speed, one time unit being its scale; exponential: level * exp(-speed * age).
+    shape "power": level * (1 + age)^-speed, one time unit being its scale; "exponential": level * exp(-speed * age).
     `deviance` is Poisson's, of the curve it was fitted to.
     """
 
@@ -99,7 +99,7 @@ class CohortDecay(Refitted):
         """Fit both decays to `ages`, which `cohort_ages(purchases, as_of)` makes.
 
         `sample_weight`: one weight a customer of `ages.index`; `y` is accepted for scikit-learn and changes nothing.
-        Raises LtvInputError where fewer than two ages were observed.
+        Raises LtvInputError where customers were seen for less than two time units.
         """
         if not isinstance(ages, CohortAges):
             raise LtvInputError(
@@ -153,6 +153,7 @@ class CohortDecay(Refitted):
         """Expected revenue in the next `horizon` time units, by age alone: of `rfm` it needs the column `T` only.
 
         `discount_rate`: effective rate per time unit; what comes within a time unit counts from its middle.
+        `interval`, a level such as 0.9, adds `lower` and `upper` from the `refits` that the model was made with.
         """
         return self._ahead(rfm, horizon, "revenue_", "value", discount_rate, interval)
 
@@ -161,16 +162,16 @@ class CohortDecay(Refitted):
     ) -> float | pd.DataFrame:
         """Expected repeat transactions of a customer who buys for the first time now, in the `horizon` that follows.
 
-        With `interval`, a DataFrame of one row.
+        `horizon`: time units or a timedelta. With `interval`, a DataFrame of one row.
         """
         return alone(self.expected_transactions(newcomer(), horizon, interval=interval))
 
     def lifetime_value_new(
         self, horizon: object, *, discount_rate: float = 0.0, interval: float | None = None
     ) -> float | pd.DataFrame:
-        """Expected repeat revenue of a customer who buys for the first time now, discounted to now.
+        """Expected repeat revenue, in currency, of a customer who buys for the first time now, discounted to now.
 
-        With `interval`, a DataFrame of one row.
+        `horizon` and `discount_rate` as in `lifetime_value`. With `interval`, a DataFrame of one row.
         """
         return alone(self.lifetime_value(newcomer(), horizon, discount_rate=discount_rate, interval=interval))
 

@@ -97,7 +97,8 @@ class MarkovChain(Refitted):
     ) -> pd.Series | pd.DataFrame:
         """Expected periods with a purchase in the `horizon` after the data of each customer.
 
-        The `horizon` is cut into the chain's periods; a rest counts by its share. `interval` needs `refits`.
+        The `horizon` (time units or a timedelta) is cut into the chain's periods; a rest counts by its share.
+        `interval`: see `lifetime_value`.
         """
         return self._ahead(transitions, horizon, "transactions", 0.0, interval)
 
@@ -111,7 +112,8 @@ class MarkovChain(Refitted):
     ) -> pd.Series | pd.DataFrame:
         """Expected value of purchases in the `horizon`; infinite horizons need a discount rate.
 
-        `discount_rate`: effective rate per **time unit**; what comes in a period counts from its end.
+        `discount_rate`: effective rate per **time unit**; what comes in a period counts from its end. `interval`, a
+        level such as 0.9, adds `lower` and `upper` from the `refits` that the chain was made with.
         """
         return self._ahead(transitions, horizon, "value", discount_rate, interval)
 
@@ -130,7 +132,7 @@ class MarkovChain(Refitted):
         """Expected value of the repeat purchases of a customer who buys for the first time in the period that ends now.
 
         `horizon`: time units or a timedelta after that period. Discounted to now, per time unit; infinite horizons
-        need a discount rate. With `interval`, a DataFrame of one row.
+        need a `discount_rate`. With `interval`, a DataFrame of one row.
         """
         return self._of_newcomer(horizon, "value", discount_rate, interval)
 

@@ -48,8 +48,9 @@ class _Naive(Estimator, ABC):
         discount_rate: float = 0.0,
         interval: float | None = None,
     ) -> pd.Series | pd.DataFrame:
-        """Expected value in the `horizon`, evenly spread over it and discounted at an effective rate per time unit.
+        """Expected value in the `horizon`, evenly spread over it.
 
+        `horizon`: time units or a timedelta. `discount_rate`: effective rate per time unit.
         `interval`, a level such as 0.9, adds `lower` and `upper`: by the uncertainty of what the rule has learned
         from others, which is nothing at all for `LastPeriod` (both ends are NaN).
         """

@@ -63,7 +63,9 @@ class Cells:
     """Distinct customers of a summary. Arrays over cells, but `of_customer`: the cell of every row of the summary.
 
     Build it once with `rfm_cells(rfm)` and hand it to `fit` and to predictions in place of the frame when the same
-    customers are fitted many times. `n`: how many customers each row stands for, None if one each.
+    customers are fitted many times. `index` and `n` are those of the summary: labels of its rows, and how many
+    customers each stands for, None if one each. `x`, `t_x`, `T`: of the cells, in units of `time_unit`; `distinct_x`
+    and `x_of_cell`, `recency` and `age`: their distinct counts, and distinct pairs (x, t_x) and (x, T).
     """
 
     index: pd.Index

@@ -22,11 +22,12 @@ class FitResult:
     gradient_norm: largest absolute derivative by the logarithm of a parameter, per customer.
     standard_errors: by parameter, from the observed information; NaN where the maximum is no interior peak.
     condition_number: of the Hessian in the log-parameters; infinite where it is not positive definite.
-    iterations: evaluations of likelihood and gradient. starts: starting points tried.
+    iterations: evaluations of likelihood and gradient. starts: starting points tried. converged: True, since a fit
+    that did not converge raises NotConvergedError.
     identified: False if the data do not determine all parameters (a ridge, a parameter at its limit); `reason` then
     says which, and forecasts beyond the observed window rest on an assumption, not on data.
-    covariance: of the log-parameters (of real ones as they are), in the order of `parameters`; NaN where the Hessian
-    is not positive definite.
+    covariance: of the log-parameters (of real ones as they are: `is_log` says which), in the order of `parameters`;
+    NaN where the Hessian is not positive definite.
 
     A pickled fit result forgets the data, and with them the profile; everything else stays.
     """

@@ -69,8 +69,10 @@ class GammaGamma(LikelihoodModel):
     def fit(self, rfm: pd.DataFrame, y: object = None, sample_weight: object = None) -> Self:
         """Maximum likelihood from the columns `x` and `spend` (mean value of a repeat transaction).
 
-        Customers without a repeat transaction carry no information and are skipped. `n`, weights and warm start as in
-        the other models. Raises LtvInputError when no repeater with a positive spend is left.
+        Customers without a repeat transaction carry no information and are skipped. `spend` is money, in the one
+        currency that predictions come in. `sample_weight` (Series with the index of `rfm`, or array), or a column
+        `n`: how many customers a row stands for; `y` is accepted for scikit-learn and changes nothing. Raises
+        LtvInputError when no repeater with a positive spend is left.
         """
         frame, rows, spend = _repeaters(rfm)
         unit = unit_of(frame, self.time_unit)
@@ -93,7 +95,7 @@ class GammaGamma(LikelihoodModel):
     def expected_spend(self, rfm: pd.DataFrame, *, interval: float) -> pd.DataFrame: ...
 
     def expected_spend(self, rfm: pd.DataFrame, *, interval: float | None = None) -> pd.Series | pd.DataFrame:
-        """Expected value of a customer's next transaction: between its own mean and the population's.
+        """Expected value of a customer's next transaction, in currency: between its own mean and the population's.
 
         The population mean where x == 0; it exists only if q > 1, otherwise such a row is an error. `interval`: a
         level such as 0.9 returns a DataFrame with `lower` and `upper` beside it, from the uncertainty of the
@@ -125,7 +127,7 @@ class GammaGamma(LikelihoodModel):
         rng: np.random.Generator,
         parameters: Uncertainty = "drawn",
     ) -> FloatArray:
-        """One posterior-predictive draw of the total value of so many transactions, by customer."""
+        """One posterior-predictive draw of the total value of so many `transactions`, one number a customer of `rfm`."""
         _, x, spend = _columns(rfm)
         p, q, gamma = self._draw_theta(rng, parameters)
         with np.errstate(divide="ignore"):
@@ -150,7 +152,7 @@ class GammaGamma(LikelihoodModel):
         return self.p_ * self.gamma_ / (self.q_ - 1) if self.q_ > 1 else float("inf")
 
     def score(self, rfm: pd.DataFrame, y: object = None, sample_weight: object = None) -> float:
-        """Mean log-likelihood of a repeater with a positive spend."""
+        """Mean log-likelihood of a repeater with a positive spend. `sample_weight` as in `fit`; `y` changes nothing."""
         theta = self._theta()
         data = _value_sums(*_repeaters(rfm), sample_weight)
         if not data.total:

@@ -26,8 +26,9 @@ class LabelledMethod(Refitted, ABC):
     def fit(self, rfm: pd.DataFrame, y: Any = None, sample_weight: object = None) -> Self:
         """Learn from summaries at earlier origins and what followed within `train_horizon`.
 
-        `rfm`: the columns of `rfm_summary` at the origin of each row. `y`: a DataFrame with `value` and `transactions`,
-        or values alone, aligned with `rfm`. `training_set` makes both: `fit(past, past[["transactions", "value"]])`.
+        `rfm`: the columns of `rfm_summary` at the origin of each row, times in time units. `y`: a DataFrame with
+        `value` and `transactions`, or values alone, aligned with `rfm`. `training_set` makes both: `fit(past,
+        past[["transactions", "value"]])`.
         `sample_weight`, or a column `n`: how many customers a row stands for, each with the labels of the row.
         Raises LtvInputError for missing or negative labels, and where nothing was bought at all.
         """
@@ -55,7 +56,7 @@ class LabelledMethod(Refitted, ABC):
     def expected_transactions(
         self, rfm: pd.DataFrame, horizon: object, *, interval: float | None = None
     ) -> pd.Series | pd.DataFrame:
-        """Expected transactions of each customer in the `horizon`. `interval` needs `refits`.
+        """Expected transactions of each customer in the `horizon` (time units or a timedelta). `interval` needs `refits`.
 
         Raises LtvInputError if the labels held no transactions, or for another horizon without `scale="linear"`.
         """
@@ -74,16 +75,21 @@ class LabelledMethod(Refitted, ABC):
         discount_rate: float = 0.0,
         interval: float | None = None,
     ) -> pd.Series | pd.DataFrame:
-        """Expected value of each customer in the `horizon`, evenly spread over it and discounted per time unit.
+        """Expected value of each customer in the `horizon`, evenly spread over it.
 
-        Raises LtvInputError for another horizon than `train_horizon` unless `scale="linear"` was declared, which means:
-        the horizon is like its beginning, over and over.
+        `horizon`: time units or a timedelta. `discount_rate`: effective rate per time unit. `interval`, a level such
+        as 0.9, adds `lower` and `upper` from the `refits` that the method was made with.
+        Raises LtvInputError for another horizon than `train_horizon` unless `scale="linear"` was declared, which
+        means: the horizon is like its beginning, over and over.
         """
         self._require_fit("_has_transactions")
         return self._predicted(rfm, horizon, "value", discount_rate, interval)
 
     def score(self, rfm: pd.DataFrame, y: Any = None, sample_weight: object = None) -> float:
-        """Share of the Poisson deviance of the value that is explained: 1 perfect, 0 as good as the overall mean."""
+        """Share of the Poisson deviance of the value that is explained: 1 perfect, 0 as good as the overall mean.
+
+        `y` and `sample_weight` as in `fit`.
+        """
         self._require_fit("_has_transactions")
         frame = require_frame(rfm)
         labels = read_labels(y, frame.index)

@@ -87,7 +87,7 @@ class ZeroInflatedLognormal(LikelihoodModel):
         raise LtvInputError("ZeroInflatedLognormal has no given parameters", todo="fit it to labels")
 
     def fit(self, rfm: pd.DataFrame, y: Any = None, sample_weight: object = None) -> Self:
-        """Learn from summaries at earlier origins and the value that followed within `train_horizon`.
+        """Learn from summaries at earlier origins and the value that followed within `train_horizon` time units.
 
         `y`: a DataFrame with `value`, or values alone, aligned with `rfm`; see `training_set`. `sample_weight`, or a
         column `n`: how many customers a row stands for. Raises LtvInputError for missing or negative labels, and
@@ -151,8 +151,10 @@ class ZeroInflatedLognormal(LikelihoodModel):
         discount_rate: float = 0.0,
         interval: float | None = None,
     ) -> pd.Series | pd.DataFrame:
-        """Expected value of each customer in the `horizon`, evenly spread over it and discounted per time unit.
+        """Expected value of each customer in the `horizon`, evenly spread over it.
 
+        `horizon`: time units or a timedelta; another than `train_horizon` needs `scale="linear"`. `discount_rate`:
+        effective rate per time unit.
         `interval`, e.g. 0.9, adds `lower` and `upper` by the uncertainty of the coefficients (delta method).
         """
         theta, frame = self._parameters(), require_frame(rfm)
@@ -167,10 +169,10 @@ class ZeroInflatedLognormal(LikelihoodModel):
     def sample(
         self, rfm: pd.DataFrame, *, draws: int = 100, seed: int = 0, parameters: Uncertainty = "drawn"
     ) -> pd.DataFrame:
-        """Predictive draws of each customer's value within `train_horizon`: one row a customer, one column a draw.
+        """Predictive draws of each customer's value within `train_horizon`, in the currency of the labels.
 
-        `parameters`: as uncertain as the fit leaves them ("drawn") or as they are ("fitted"). The same `seed` gives
-        the same `draws`.
+        One row a customer, one column a draw. `parameters`: as uncertain as the fit leaves them ("drawn") or
+        as they are ("fitted"). The same `seed` gives the same `draws`.
         """
         self._parameters()
         frame = require_frame(rfm)
@@ -188,7 +190,10 @@ class ZeroInflatedLognormal(LikelihoodModel):
         return pd.DataFrame(np.array(columns).T, index=frame.index).rename_axis(columns="draw")
 
     def score(self, rfm: pd.DataFrame, y: Any = None, sample_weight: object = None) -> float:
-        """Share of the Poisson deviance of the value that is explained: 1 perfect, 0 as good as the overall mean."""
+        """Share of the Poisson deviance of the value that is explained: 1 perfect, 0 as good as the overall mean.
+
+        `y` and `sample_weight` as in `fit`.
+        """
         self._require_fit("coefficients_")
         frame = require_frame(rfm)
         value = read_labels(y, frame.index).value
