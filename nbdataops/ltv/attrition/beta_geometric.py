@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
-from scipy.special import betaln, digamma, expit, gammaln
+from scipy.special import expit
 
 from nbdataops.ltv.attrition.beta_mean import mean_purchases_until_leaving
 from nbdataops.ltv.attrition.latent_attrition import LatentAttrition, typical_rate
@@ -28,6 +28,7 @@ from nbdataops.ltv.attrition.regular_mean import mean_regular_purchases_until_le
 from nbdataops.ltv.columns import FloatArray
 from nbdataops.ltv.fit.cells import Cells
 from nbdataops.ltv.fit.odds import log_one_plus
+from nbdataops.ltv.fit.rising import digamma_gap, log_beta_ratio, log_rising
 from nbdataops.ltv.fit.sums import dot
 
 
@@ -59,13 +60,11 @@ class BetaGeometric(LatentAttrition):
         n, x, recency, age = counts, cells.distinct_x, cells.recency, cells.age
         n_T = age.sums(n)
         n_x = age.sums_by_x(n_T, len(x))
-        shape, chances = r + self._ticks() * x, x + self.first_chance
-        value = dot(n_x, gammaln(shape) - gammaln(r) + betaln(a, b + chances) - betaln(a, b))
-        value -= dot(n_x, shape - r) * np.log(alpha)
-        d_ab = digamma(a + b) - digamma(a + b + chances)
-        d_r = dot(n_x, digamma(shape) - digamma(r))
-        d_a = dot(n_x, d_ab)
-        d_b = dot(n_x, d_ab + digamma(b + chances) - digamma(b))
+        ticks, chances = self._ticks() * x, x + self.first_chance
+        value = dot(n_x, log_rising(r, ticks) - ticks * np.log(alpha) + log_beta_ratio(a, b, chances))
+        d_r = dot(n_x, digamma_gap(r, ticks))
+        d_a = -dot(n_x, digamma_gap(a + b, chances))
+        d_b = d_a + dot(n_x, digamma_gap(b, chances))
 
         # two ways to have been silent since t_x: alive until T, or left right after the last purchase
         shape_T, shape_t = r + self._ticks() * age.x, r + self._ticks() * recency.x

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import betainc, betaln, gammaln
+from scipy.special import betainc, gammaln
 
 from nbdataops.ltv.attrition.beta_geometric import BetaGeometric
 from nbdataops.ltv.columns import LtvInputError
+from nbdataops.ltv.fit.rising import log_beta_ratio, log_rising
 from nbdataops.ltv.time_units import to_horizon
 
 
@@ -46,11 +47,11 @@ class BGNBD(BetaGeometric):
         share = t / (alpha + t)
         with np.errstate(divide="ignore"):
             log_power = n * np.log(share) if n else 0.0
-        log_stayed = betaln(a, b + n) - betaln(a, b)
-        log_count = gammaln(r + n) - gammaln(r) - gammaln(n + 1) + r * np.log1p(-share) + log_power
+        log_stayed = log_beta_ratio(a, b, n)
+        log_count = log_rising(r, n) - gammaln(n + 1) + r * np.log1p(-share) + log_power
         stayed = np.exp(log_stayed + log_count)
         if n == 0:
             return float(stayed)
         # left right after purchase n: a negative binomial would have reached at least n
-        left = np.exp(betaln(a + 1, b + n - 1) - betaln(a, b)) * betainc(n, r, share)
+        left = np.exp(log_beta_ratio(a, b, n - 1, 1)) * betainc(n, r, share)
         return float(stayed + left)

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import digamma, expit, exprel, gammaln
+from scipy.special import expit, exprel
 
 from nbdataops.ltv.attrition.latent_attrition import LatentAttrition, typical_rate
 from nbdataops.ltv.attrition.pareto_tail import Tail, log_relative_tail
 from nbdataops.ltv.columns import FloatArray
 from nbdataops.ltv.fit.cells import Cells
 from nbdataops.ltv.fit.odds import log_one_plus
+from nbdataops.ltv.fit.rising import digamma_gap, log_rising
 from nbdataops.ltv.fit.sums import dot
 
 
@@ -66,7 +67,7 @@ class ParetoNBD(LatentAttrition):
         # alive until T, times one plus the odds of having left since t_x
         log_odds, share = at.odds(cells)
         one_plus = log_one_plus(log_odds)
-        value = dot(n_x, gammaln(r + x) - gammaln(r) - x * np.log(alpha))
+        value = dot(n_x, log_rising(r, x) - x * np.log(alpha))
         value += dot(n_T, at.alive.log) + dot(n, one_plus)
         left = n * np.exp(log_odds - one_plus)
         since_last = left / share
@@ -74,7 +75,7 @@ class ParetoNBD(LatentAttrition):
         gradient = np.einsum("i,ij", cells.recency.sums(since_last), at.left_since_last.gradient)
         gradient -= np.einsum("i,ij", since_now, at.left_since_now.gradient)
         gradient += np.einsum("i,ij", n_T - cells.age.sums(left), at.alive.gradient)
-        gradient[0] += dot(n_x, digamma(r + x) - digamma(r))
+        gradient[0] += dot(n_x, digamma_gap(r, x))
         gradient[1] -= dot(n_x, x) / alpha
         return float(value), gradient
 

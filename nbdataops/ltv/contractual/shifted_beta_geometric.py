@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
-from scipy.special import betaln, digamma
 
 from nbdataops.ltv.attrition.discounting import require_discount_rate
 from nbdataops.ltv.columns import FloatArray, LtvInputError
@@ -16,6 +15,7 @@ from nbdataops.ltv.contractual.contracts import Contracts, read_contracts
 from nbdataops.ltv.contractual.expected_renewals import expected_renewals
 from nbdataops.ltv.fit.intervals import standard_deviation, with_interval
 from nbdataops.ltv.fit.likelihood_model import LikelihoodModel, Uncertainty, require_draws
+from nbdataops.ltv.fit.rising import digamma_gap, log_beta_ratio
 from nbdataops.ltv.fit.sums import dot
 from nbdataops.ltv.time_units import to_horizon, unit_of
 
@@ -198,13 +198,13 @@ class ShiftedBetaGeometric(LikelihoodModel):
 
 def _survival(theta: FloatArray, t: FloatArray) -> FloatArray:
     alpha, beta = theta
-    return np.asarray(np.exp(betaln(alpha, beta + t) - betaln(alpha, beta)))
+    return np.asarray(np.exp(log_beta_ratio(alpha, beta, t)))
 
 
 def _log_likelihood(theta: FloatArray, data: Contracts) -> tuple[float, FloatArray]:
     alpha, beta = theta
-    a, b = alpha + data.churned, beta + data.T - data.churned
-    both = digamma(a + b) - digamma(alpha + beta)
-    value = dot(data.w, betaln(a, b) - betaln(alpha, beta))
-    by_alpha = dot(data.w, digamma(a) - digamma(alpha) - both)
-    return value, np.array([by_alpha, dot(data.w, digamma(b) - digamma(beta) - both)])
+    left, renewed = data.churned.astype(np.float64), data.T - data.churned
+    both = dot(data.w, digamma_gap(alpha + beta, data.T))
+    by_alpha = dot(data.w, digamma_gap(alpha, left)) - both
+    by_beta = dot(data.w, digamma_gap(beta, renewed)) - both
+    return dot(data.w, log_beta_ratio(alpha, beta, renewed, left)), np.array([by_alpha, by_beta])

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.special import betaln, digamma
+from scipy.special import gammaln
 
 from nbdataops.ltv.columns import FloatArray, IntArray
+from nbdataops.ltv.fit.rising import digamma_gap, log_rising
 from nbdataops.ltv.fit.sums import dot
 from nbdataops.ltv.spend.log_grid import on_grid, worth_a_grid
 
@@ -74,12 +75,13 @@ def log_likelihood(theta: FloatArray, data: ValueSums) -> tuple[float, FloatArra
     by_gamma, by_value = small + np.maximum(ratio, 0.0), small + np.maximum(-ratio, 0.0)
     q_log, p_log = dot(data.weight, by_gamma), dot(data.purchases, by_value)
     slope = q * dot(data.weight, np.exp(-by_value)) - p * dot(data.purchases, np.exp(-by_gamma))
-    digamma_all = digamma(px + q)
-    value = -dot(w_x, betaln(px, q)) - q * q_log - p * p_log - data.log_spend
+    # B(px, q) from the smaller of both, so that little cancels
+    log_beta = gammaln(np.minimum(px, q)) - log_rising(np.maximum(px, q), np.minimum(px, q))
+    value = -dot(w_x, log_beta) - q * q_log - p * p_log - data.log_spend
     gradient = np.array(
         [
-            dot(w_x * data.distinct_x, digamma_all - digamma(px)) - p_log,
-            dot(w_x, digamma_all - digamma(q)) - q_log,
+            dot(w_x * data.distinct_x, digamma_gap(px, q)) - p_log,
+            dot(w_x, digamma_gap(q, px)) - q_log,
             slope / gamma,
         ]
     )
