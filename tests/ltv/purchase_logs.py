@@ -47,7 +47,7 @@ def sources(log: pd.DataFrame, folder: Path) -> dict[str, object]:
         "batch": table.combine_chunks().to_batches()[0],
         "reader": table.to_reader(max_chunksize=100),
         "dataset": pyarrow.dataset.dataset(folder / "whole.parquet"),
-        "relation": duckdb.connect().from_arrow(table),
+        "relation": duckdb.from_arrow(table),
         "path": folder / "whole.parquet",
         "pattern": str(folder / "whole.par*"),
         "folder": str(folder / "log"),

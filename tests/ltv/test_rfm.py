@@ -198,7 +198,7 @@ def test_recent_counts_the_last_time_units_up_to_as_of() -> None:
     transactions = late["date"].nunique().reindex(summary.index, fill_value=0)
     np.testing.assert_allclose(summary["recent_value"], value)
     np.testing.assert_array_equal(summary["recent_transactions"], transactions)
-    for wrong in (0, -1, float("inf"), float("nan")):
+    for wrong in (0, -1, float("inf"), float("nan"), "13", True, timedelta(weeks=13)):
         with pytest.raises(LtvInputError, match="recent"):
             rfm_summary(log, as_of, recent=wrong)
 

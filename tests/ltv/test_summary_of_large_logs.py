@@ -38,7 +38,7 @@ def parquet_log(folder: Path, rows: int, customers: int) -> Path:
     duckdb.sql(
         f"""copy (
             select (hash(i) % {customers})::bigint as customer_id,
-                timestamp '2024-06-30 23:00' - interval 1 minute * (hash(i + {rows}) % 700000) as date,
+                timestamp '2024-06-30 23:00' - interval 1 minute * (hash(i + {rows}) % 700000)::bigint as date,
                 (hash(i + 2 * {rows}) % 10000)::bigint / 100.0 as amount
             from range({rows}) t(i)
         ) to '{file}'"""
@@ -120,7 +120,7 @@ def test_a_customer_with_more_rows_than_a_part_stays_one() -> None:
 @pytest.mark.parametrize("returns", ["net", "drop"])
 def test_other_summaries_read_large_logs_too(returns: str) -> None:
     log = random_log(800, returns=True)
-    relation = duckdb.connect().from_df(log)
+    relation = duckdb.from_df(log)
 
     def all_of(source: object) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
         options = {"returns": returns}
@@ -172,12 +172,12 @@ def test_an_error_names_five_customers_once_each() -> None:
     log = random_log(500)
     log.loc[log["customer_id"] < 3, "amount"] = np.nan
     rows = int(log["amount"].isna().sum())
-    relation = duckdb.connect().from_df(log)
+    relation = duckdb.from_df(log)
     with large(2), pytest.raises(LtvInputError, match=rf"in {rows} rows of 500 \(customer_id 0, 1, 2\)"):
         rfm_summary(relation, AS_OF)
     log.loc[log["customer_id"] < 20, "amount"] = np.nan
     with large(2), pytest.raises(LtvInputError, match=r"\(customer_id 0, 1, 2, 3, 4, \.\.\.\)"):
-        rfm_summary(duckdb.connect().from_df(log), AS_OF)
+        rfm_summary(duckdb.from_df(log), AS_OF)
 
 
 def test_a_large_frame_names_rows_like_a_small_one() -> None:

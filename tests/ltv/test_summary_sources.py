@@ -127,7 +127,7 @@ def test_identifiers_are_texts() -> None:
     known = {1: uuid.UUID(int=5 << 120), 2: uuid.UUID(int=7)}
     log = LOG.assign(customer_id=[known[k] for k in LOG["customer_id"]])
     as_text = rfm_summary(LOG.assign(customer_id=[str(known[k]) for k in LOG["customer_id"]]), AS_OF)
-    relation = duckdb.connect().from_df(log.astype({"customer_id": str}))
+    relation = duckdb.from_df(log.astype({"customer_id": str}))
     as_uuid = relation.project("customer_id::uuid as customer_id, date, amount")
     for source in (log, as_uuid):
         pd.testing.assert_frame_equal(rfm_summary(source, AS_OF), as_text)
@@ -179,7 +179,7 @@ def test_decimals_are_the_nearest_doubles_from_every_source(tmp_path: Path) -> N
         exact,
         table,
         table.to_pandas(types_mapper=pd.ArrowDtype).astype({"customer_id": "int64"}),
-        duckdb.connect().from_arrow(table),
+        duckdb.from_arrow(table),
         tmp_path / "log.parquet",
     ):
         pd.testing.assert_frame_equal(rfm_summary(source, AS_OF), expected, check_exact=True)
@@ -256,7 +256,7 @@ def test_names_of_columns_may_hold_anything_and_differ_in_case_only() -> None:
     options = {"entity": names["customer_id"], "amount": names["amount"]}
     for source in (log, table, table.to_reader()):
         pd.testing.assert_frame_equal(rfm_summary(source, AS_OF, **options), expected)
-    relation = duckdb.connect().from_df(LOG.rename(columns=names))
+    relation = duckdb.from_df(LOG.rename(columns=names))
     pd.testing.assert_frame_equal(rfm_summary(relation, AS_OF, **options), expected)
 
 

@@ -17,6 +17,7 @@ from nbdataops.ltv.summary.purchase_log import LogRules, no_dates, no_keys
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
 ZONED = "TIMESTAMP WITH TIME ZONE"
 DATES = ("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS")
@@ -29,6 +30,8 @@ NUMBERS = (
 TEXTS = ("UUID", "ENUM")
 KEYS = (*NUMBERS, *TEXTS, *DATES, "VARCHAR", "BLOB", "BOOLEAN")
 """DuckDB's names of types, without what follows in brackets."""
+
+ROWS_OF_A_BATCH = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ def open_log(connection: duckdb.DuckDBPyConnection, purchases: Any, rules: LogRu
         _require(purchases.columns, rules)
         needed = purchases.project(", ".join(quoted(name) for name in rules.columns))
         # no zone: that of its moments is the caller's session's, which says nothing about the log
-        return LogSource(connection.from_arrow(pa.RecordBatchReader.from_stream(needed)), rules.columns)
+        return LogSource(connection.from_arrow(as_batches(needed)), rules.columns)
     if hasattr(purchases, "scanner"):  # an Arrow dataset
         _require(purchases.schema.names, rules)
         purchases = purchases.scanner(columns=rules.columns).to_reader()
@@ -89,6 +92,12 @@ def open_log(connection: duckdb.DuckDBPyConnection, purchases: Any, rules: LogRu
     if names.count(rules.date) == 1:
         zone = getattr(purchases.schema.field(rules.date).type, "tz", None)
     return LogSource(connection.from_arrow(purchases), names, zone)
+
+
+def as_batches(relation: Any) -> pa.RecordBatchReader:
+    """The result of a query, one batch after the other: early versions' `__arrow_c_stream__` holds all of it."""
+    read = relation.to_arrow_reader if hasattr(relation, "to_arrow_reader") else relation.fetch_arrow_reader
+    return read(ROWS_OF_A_BATCH)
 
 
 def quoted(name: str) -> str:

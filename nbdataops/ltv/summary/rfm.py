@@ -44,7 +44,7 @@ def rfm_summary(
 
     Anything but a frame of at most two million rows may be larger than memory: DuckDB reads it once and sorts it
     within `memory_limit`, the rest on the disk in the system's temporary folder (`TMPDIR`), until the summary is made.
-    The process then holds that, about 0.2 GB of working memory, and the summary, once. The summary is the same to the
+    The process then holds that, about 0.3 GB of working memory, and the summary, once. The summary is the same to the
     last bit wherever the log comes from and in whatever order its rows are.
 
     Columns: the entity; `x` repeat transactions (distinct days after the first); `t_x` time from the first to the
@@ -86,9 +86,9 @@ class SummaryColumns:
     def __init__(self, time_unit: TimeUnit, litt: bool, recent: float | None) -> None:
         self.unit = days_per(time_unit)
         self.litt = litt
-        if recent is not None and not (np.isfinite(recent) and recent > 0):
+        if recent is not None and not (_is_number(recent) and np.isfinite(recent) and recent > 0):
             raise LtvInputError(
-                f"recent is {recent}", todo="give a length of time before as_of, in time units"
+                f"recent is {recent!r}", todo="give a length of time before as_of, in time units, e.g. 13"
             )
         self.recent_days = None if recent is None else recent * self.unit
 
@@ -139,6 +139,10 @@ def require_free_name(entity: str, taken: tuple[str, ...]) -> None:
         raise LtvInputError(
             f"entity is named {entity!r}, like a column of the summary", todo="rename it in the log"
         )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
 def _repeat_sum(days: PurchaseDays, values: FloatArray) -> FloatArray:
