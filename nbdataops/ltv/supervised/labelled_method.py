@@ -104,7 +104,6 @@ class LabelledMethod(Refitted, ABC):
         unit_of(frame, self.time_unit_)
         factor = carried_to(horizon, self.train_horizon, self.scale, self.time_unit_, discount_rate)
         prepared = self._prepare(frame)
-        self._require_alike(prepared)
 
         def predict(model: Self) -> pd.Series:
             return pd.Series(factor * model._expected(prepared, name), index=frame.index, name=name)
@@ -114,9 +113,6 @@ class LabelledMethod(Refitted, ABC):
     @abstractmethod
     def _prepare(self, frame: pd.DataFrame) -> Any:
         """Features, checked; the same for all refits."""
-
-    def _require_alike(self, prepared: Any) -> None:
-        """Raise where features to predict from are of another kind than those of the fit."""
 
     @abstractmethod
     def _fit_once(self, prepared: Any, labels: Labels, w: FloatArray) -> None:
