@@ -100,23 +100,32 @@ class BetaGeometric(LatentAttrition):
             return zero, zero, zero
         silence = (cells.T - cells.t_x) / (alpha + cells.T)
         term, total, rise = np.ones(len(shape)), np.ones(len(shape)), zero
-        by_shape, phase = zero.copy(), zero.copy()
+        by_shape, phase, log_scale = zero.copy(), zero.copy(), zero
         for j in range(1, self._ticks()):
             term = term * ((shape + j - 1) * silence / j)
             rise = rise + 1 / (shape + j - 1)
             total += term
             by_shape += term * rise
             phase += j * term
-        return np.log(total), by_shape / total, phase / total
+            if j % 8 == 0:  # the product of many phases of a million purchases would overflow
+                term, by_shape, phase, log_scale = (
+                    term / total,
+                    by_shape / total,
+                    phase / total,
+                    log_scale + np.log(total),
+                )
+                total = np.ones(len(shape))
+        return log_scale + np.log(total), by_shape / total, phase / total
 
     def _phase_shares(self, theta: FloatArray, x: FloatArray, t_x: FloatArray, T: FloatArray) -> FloatArray:
         """Probability of each phase given alive at T: one row a customer or cell, one column a phase."""
         r, alpha, _, _ = theta
         shape, silence = r + self._ticks() * x, (T - t_x) / (alpha + T)
-        terms = [np.ones(len(x))]
+        logs = [np.zeros(len(x))]
         for j in range(1, self._ticks()):
-            terms.append(terms[-1] * ((shape + j - 1) * silence / j))
-        shares = np.stack(terms, axis=1)
+            logs.append(logs[-1] + np.log(np.maximum((shape + j - 1) * silence / j, 1e-300)))
+        terms = np.stack(logs, axis=1)
+        shares = np.exp(terms - terms.max(axis=1, keepdims=True))
         return np.asarray(shares / shares.sum(axis=1, keepdims=True))
 
     def _chances_before(self, b: float, x: FloatArray) -> FloatArray:
