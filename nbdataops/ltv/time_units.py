@@ -18,6 +18,9 @@ DAYS_PER: dict[str, float] = {"day": 1.0, "week": 7.0, "month": 365.25 / 12, "ye
 ATTRIBUTE = "time_unit"
 """Where a summary carries its unit: `frame.attrs["time_unit"]`."""
 
+RECENT = "recent"
+"""Where a summary carries how many time units its columns `recent_...` reach back: `frame.attrs["recent"]`."""
+
 
 def days_per(time_unit: str) -> float:
     """Days in a time unit; an unknown unit is an error."""

@@ -25,7 +25,7 @@ from nbdataops.ltv.empirical.period_discount import discounted_in_steps
 from nbdataops.ltv.estimator import Estimator
 from nbdataops.ltv.fit.fit_result import two_sided
 from nbdataops.ltv.fit.refitted import Refitted
-from nbdataops.ltv.time_units import TimeUnit, to_horizon, unit_of
+from nbdataops.ltv.time_units import RECENT, TimeUnit, to_horizon, unit_of
 
 
 class _Naive(Estimator, ABC):
@@ -95,7 +95,7 @@ class LastPeriod(_Naive):
 
     Family: naive. A rule that a shopkeeper applies with a pencil. Assumes: everybody goes on exactly as in the last
     `window` time units; nobody leaves, nobody comes back. Needs the columns `recent_transactions` and `recent_value`,
-    which `rfm_summary(..., recent=window)` makes. An interval has no ends (NaN): a pencil knows no uncertainty.
+    which `rfm_summary(..., recent=window)` makes; another length is an error. An interval has no ends (NaN): a pencil knows no uncertainty.
 
     `time_unit`: "day", "week", "month" or "year", of the summaries and of every horizon; None takes what the data
     carry.
@@ -134,6 +134,12 @@ class LastPeriod(_Naive):
 
     def _rates(self, frame: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
         require_columns(frame, ("recent_transactions", "recent_value"))
+        carried = frame.attrs.get(RECENT, self.window)
+        if carried != self.window:
+            raise LtvInputError(
+                f"the columns recent_... reach back {carried:g} time units, window is {self.window:g}",
+                todo=f"make it with window={carried:g}, or the summary with recent={self.window:g}",
+            )
         require_rows(frame.index, "rfm")
         value = to_floats(frame["recent_value"], "recent_value")
         if not np.isfinite(value).all():
