@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -34,6 +35,16 @@ def random_log(rows: int = 3000, seed: int = 0, returns: bool = False) -> pd.Dat
     )
 
 
+@dataclass(frozen=True)
+class ArrowStream:
+    """What other libraries' frames have in common."""
+
+    table: pa.Table
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self.table.__arrow_c_stream__(requested_schema)
+
+
 def sources(log: pd.DataFrame, folder: Path) -> dict[str, object]:
     """Everything that a log of int64, datetime64 and float64 may come from."""
     table = pa.Table.from_pandas(log, preserve_index=False)
@@ -46,6 +57,7 @@ def sources(log: pd.DataFrame, folder: Path) -> dict[str, object]:
         "table": table,
         "batch": table.combine_chunks().to_batches()[0],
         "reader": table.to_reader(max_chunksize=100),
+        "stream": ArrowStream(table),
         "dataset": pyarrow.dataset.dataset(folder / "whole.parquet"),
         "relation": duckdb.from_arrow(table),
         "path": folder / "whole.parquet",

@@ -83,7 +83,7 @@ def open_log(connection: duckdb.DuckDBPyConnection, purchases: Any, rules: LogRu
     if not hasattr(purchases, "__arrow_c_stream__"):
         raise LtvInputError(
             f"purchases is a {type(purchases).__name__}",
-            todo="give a pandas DataFrame, an Arrow table, a relation (connection.table('orders')) or a path",
+            todo="give a frame, an Arrow table, a relation (connection.table('orders')) or the path of Parquet",
         )
     if not isinstance(purchases, pa.Table):
         purchases = pa.RecordBatchReader.from_stream(purchases)
