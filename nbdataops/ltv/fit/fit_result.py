@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtri
 
 from nbdataops.ltv.columns import FloatArray, LtvInputError
 from nbdataops.ltv.fit.objective import Objective
@@ -95,4 +95,4 @@ def two_sided(level: object) -> float:
     """Half the width of a two-sided normal interval of this level, in standard deviations."""
     if isinstance(level, bool) or not isinstance(level, int | float | np.floating) or not 0 < level < 1:
         raise LtvInputError(f"interval is {level!r}", todo="give a level between 0 and 1, e.g. 0.9")
-    return NormalDist().inv_cdf((1 + float(level)) / 2)
+    return float(ndtri((1 + float(level)) / 2))
