@@ -27,8 +27,7 @@ NUMBERS = (
     *("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"),
     *FLOATS,
 )
-TEXTS = ("UUID", "ENUM")
-KEYS = (*NUMBERS, *TEXTS, *DATES, "VARCHAR", "BLOB", "BOOLEAN")
+KEYS = (*NUMBERS, *DATES, "VARCHAR", "UUID", "BLOB", "BOOLEAN")
 """DuckDB's names of types, without what follows in brackets."""
 
 ROWS_OF_A_BATCH = 100_000
@@ -135,7 +134,7 @@ def _customer(column: str, of: str, name: str) -> str:
         raise no_keys(name, of)
     if of in FLOATS:
         return f"case when not isnan({column}) then {column} + 0 end"  # -0.0 is sorted before 0.0
-    return f"{column}::varchar" if of in TEXTS else column
+    return column
 
 
 def _day(column: str, of: str, name: str, zone: str | None) -> str:
