@@ -18,7 +18,7 @@ from nbdataops.errors import StageError
 from nbdataops.ltv.columns import FloatArray
 from nbdataops.ltv.fit.fit_result import FitResult, Peak
 from nbdataops.ltv.fit.objective import Evaluate, Objective
-from nbdataops.ltv.fit.one_thread import one_blas_thread
+from nbdataops.ltv.fit.one_thread import one_thread
 
 CONVERGED = 1e-6
 """Largest gradient, per customer and with respect to the logarithm of a parameter, that counts as zero."""
@@ -117,7 +117,7 @@ def _cold_search(
     from scipy.optimize import minimize  # late: it is a third of the time that importing this package takes
 
     for _ in range(3):
-        with one_blas_thread():
+        with one_thread("blas"):
             found = minimize(
                 objective,
                 u,
@@ -275,8 +275,10 @@ def _judge(point: _Point, middle: FloatArray, objective: Objective, starts: int)
     definite = _positive_definite(point.hessian)
     condition = float(np.linalg.cond(point.hessian)) if definite else np.inf
     covariance = np.full(point.hessian.shape, np.nan)
-    if definite:
-        covariance = np.linalg.inv(point.hessian) / objective.total_weight
+    inside = np.flatnonzero(_at_limit(point.u, middle) == 0)
+    information = point.hessian[np.ix_(inside, inside)]
+    if len(inside) and _positive_definite(information):
+        covariance[np.ix_(inside, inside)] = np.linalg.inv(information) / objective.total_weight
     identified, reason = _identified(point, middle, objective, condition)
     if not converged:
         why = "" if identified else f"; {reason}"
