@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from nbdataops.ltv.columns import FloatArray, require_frame
+from nbdataops.ltv.fit.one_thread import one_thread
 from nbdataops.ltv.supervised.features import (
     DERIVED,
     behaviour,
@@ -162,7 +163,6 @@ def _threads(rows: int) -> AbstractContextManager[Any]:
     """One thread for few rows: with so little to do, threads cost more than they bring."""
     if rows > FEW:
         return nullcontext()
-    from threadpoolctl import threadpool_limits  # what scikit-learn itself limits its threads with
+    import sklearn.ensemble  # noqa: F401  # loads the library whose threads are meant
 
-    limits: AbstractContextManager[Any] = threadpool_limits(1, user_api="openmp")
-    return limits
+    return one_thread("openmp")
