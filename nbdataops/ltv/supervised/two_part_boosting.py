@@ -23,8 +23,8 @@ from nbdataops.ltv.supervised.labelled_method import LabelledMethod
 from nbdataops.ltv.supervised.labels import Labels, Scale
 from nbdataops.ltv.time_units import TimeUnit, unit_of
 
-FEW = 30_000
-"""Rows up to which trees grow faster on one thread."""
+FEW = 100_000
+"""Rows up to which trees grow on one thread: seconds at most, and half of them where other processes need the processors."""
 
 
 class TwoPartBoosting(LabelledMethod):
