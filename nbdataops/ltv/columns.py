@@ -19,6 +19,10 @@ SUMMARY_COLUMNS = ("x", "t_x", "T", "spend")
 """Repeat transactions, recency, age (both in time units), mean value of a repeat transaction."""
 
 
+LARGEST_WEIGHT = 1e100
+"""Sums of weighted likelihoods stay far from the largest double."""
+
+
 class LtvInputError(UsageError, ValueError):
     """Data or a number that no model of this package can use; also a `ValueError`, as scikit-learn expects."""
 
@@ -139,9 +143,10 @@ def weights(sample_weight: object, index: pd.Index) -> FloatArray | None:
 def row_weights(sample_weight: object, n: FloatArray | None, index: pd.Index) -> FloatArray | None:
     """Sample weights times the column `n` of a summary, where there is one; None: every row counts once."""
     w = weights(sample_weight, index)
-    if n is None:
-        return w
-    both = n if w is None else w * n
+    both = w if n is None else n if w is None else w * n
+    if both is None:
+        return None
+    refuse(both > LARGEST_WEIGHT, index, "a weight is too large to add up", "weights count customers")
     if both.size and not both.any():
         raise LtvInputError(
             "no row counts: n is zero everywhere", todo="n is how many customers a row stands for"

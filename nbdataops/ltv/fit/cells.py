@@ -154,7 +154,12 @@ def _distinct(
 
 
 def _possible(x: FloatArray, t_x: FloatArray, T: FloatArray) -> bool:
-    return not (np.any(t_x > T) or np.any(t_x[x == 0] > 0) or x.max(initial=0.0) > MOST_PURCHASES)
+    return not (
+        np.any(t_x > T)
+        or np.any(t_x[x == 0] > 0)
+        or np.any(x[T == 0] > 0)
+        or x.max(initial=0.0) > MOST_PURCHASES
+    )
 
 
 def _require_possible(x: WholeNumbers, t_x: FloatArray, T: FloatArray, index: pd.Index) -> None:
@@ -165,6 +170,12 @@ def _require_possible(x: WholeNumbers, t_x: FloatArray, T: FloatArray, index: pd
         "recency cannot exceed age: one unit for both?",
     )
     refuse((x == 0) & (t_x > 0), index, "t_x is not 0 although x is 0", "x counts repeat transactions only")
+    refuse(
+        (x > 0) & (T == 0),
+        index,
+        "x is not 0 although T is 0",
+        "repeat transactions take time: was T rounded down, or the first transaction counted in x?",
+    )
     if len(x) and float(x.max()) > MOST_PURCHASES:
         raise LtvInputError("x is larger than any count of transactions", todo="is x a count?")
 
