@@ -201,7 +201,10 @@ def _zero_inflated(rng: np.random.Generator) -> Drawn:
 SHOP = {"r": 0.8, "alpha": 6.0, "a": 0.9, "b": 2.5}
 MODELS: dict[str, tuple[Callable[[], Any], Callable[[np.random.Generator], Drawn]]] = {
     "BGNBD": (ltv.BGNBD, partial(_customers, ltv.BGNBD.with_parameters(**SHOP), ROOMY, HORIZON)),
-    "MBGNBD": (ltv.MBGNBD, partial(_customers, ltv.MBGNBD.with_parameters(**SHOP), ROOMY, HORIZON)),
+    "MBGNBD": (
+        ltv.MBGNBD,
+        partial(_customers, ltv.MBGNBD.with_parameters(**SHOP), np.tile(ROOMY, 2), HORIZON),
+    ),
     "ParetoNBD": (
         ltv.ParetoNBD,
         partial(_customers, ltv.ParetoNBD.with_parameters(r=0.8, alpha=6.0, s=0.8, beta=9.0), ROOMY, HORIZON),
