@@ -24,6 +24,8 @@ WIDEST = 2 * FARTHEST
 """How far the other parameters may go from their optimum: far enough to be without effect, not to overflow."""
 ENOUGH = 1e-4
 """Precision of r at an end point; 1e-4 moves the level of the interval by less than 1e-4."""
+NEGLIGIBLE = 1e-2
+"""Deviance that the other parameters may leave at an end where no search gets closer to their optimum."""
 
 
 def profile_end(
@@ -42,9 +44,11 @@ def profile_end(
     inside, outside, t = 0.0, np.inf, min(step, 2.0)
     u = at.copy()
     for _ in range(40):
-        u = _best_rest(objective, _moved(at, u, j, at[j] + side * t), rest, at, hessian)
+        u, is_best = _best_rest(objective, _moved(at, u, j, at[j] + side * t), rest, at, hessian)
         value, gradient = objective(u)
         root = np.sqrt(max(scale * (value - best), 0.0))
+        if not (is_best or root < abs(r)):  # not even the others' best is known to be that bad
+            return float("nan")
         if not np.isfinite(value):
             outside = t
         elif abs(root - abs(r)) < ENOUGH:
@@ -88,13 +92,13 @@ def _profile_curvature(hessian: FloatArray, rest: FloatArray, j: int) -> float:
 
 def _best_rest(
     objective: Objective, u: FloatArray, rest: NDArray[np.bool_], at: FloatArray, hessian: FloatArray
-) -> FloatArray:
+) -> tuple[FloatArray, bool]:
     """The optimum of all coordinates but one, no farther than WIDEST from where all were at their best: `at`.
 
-    `hessian`: second derivatives not far away, to start with.
+    `hessian`: second derivatives not far away, to start with. False if the search ended before the optimum.
     """
     if not rest.any():
-        return u
+        return u, True
     from scipy.optimize import minimize  # late: it is a third of the time that importing this package takes
 
     def reduced(v: FloatArray) -> tuple[float, FloatArray]:
@@ -121,4 +125,33 @@ def _best_rest(
         )
     best = u.copy()
     best[rest] = np.clip(found.x, at[rest] - WIDEST, at[rest] + WIDEST)
-    return best
+    if found.success or np.any(best[rest] != found.x):
+        return best, True
+    return _by_newton(objective, best, rest)
+
+
+def _by_newton(objective: Objective, u: FloatArray, rest: NDArray[np.bool_]) -> tuple[FloatArray, bool]:
+    """Newton steps where BFGS gave up, as it does in valleys a million times as long as wide; False if they do."""
+    value, gradient = objective(u)
+    for _ in range(30):
+        inner = objective.hessian(u)[np.ix_(rest, rest)]
+        if not (np.isfinite(inner).all() and np.isfinite(value)):
+            return u, False
+        values, vectors = np.linalg.eigh(inner)
+        curvature = np.maximum(np.abs(values), 1e-12 * np.abs(values).max() + 1e-300)
+        step = -vectors @ ((vectors.T @ gradient[rest]) / curvature)
+        gain = -float(gradient[rest] @ step) / 2
+        if 2 * objective.total_weight * gain < NEGLIGIBLE:
+            return u, True
+        step *= min(1.0, 2.0 / float(np.abs(step).max()))
+        for _ in range(20):
+            there = u.copy()
+            there[rest] += step
+            value_there, gradient_there = objective(there)
+            if value_there < value:
+                break
+            step /= 2
+        else:
+            return u, False
+        u, value, gradient = there, value_there, gradient_there
+    return u, False
