@@ -99,6 +99,18 @@ def for_trees(features: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns, index=features.index)
 
 
+def class_bounds(values: FloatArray, w: FloatArray, classes: int) -> FloatArray:
+    """Bounds of classes of about equally many customers; repeated values make fewer classes. NaN is in none."""
+    counting = (w > 0) & ~np.isnan(values)
+    values, w = values[counting], w[counting]
+    if not len(values):
+        return np.zeros(0)
+    order = np.argsort(values, kind="stable")
+    up_to = np.cumsum(w[order])
+    wanted = np.arange(1, classes) / classes * up_to[-1]
+    return np.unique(values[order][np.searchsorted(up_to, wanted * (1 - 1e-12))])
+
+
 def categories_of(features: pd.DataFrame) -> dict[str, pd.Index]:
     """The names that each covariate of names holds, sorted. Raises where there are more than trees can split on."""
     found = {}

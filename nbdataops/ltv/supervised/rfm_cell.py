@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from nbdataops.ltv.columns import FloatArray, IntArray, LtvInputError
-from nbdataops.ltv.supervised.features import behaviour
+from nbdataops.ltv.supervised.features import behaviour, class_bounds
 from nbdataops.ltv.supervised.labelled_method import LabelledMethod
 from nbdataops.ltv.supervised.labels import Labels, Scale
 from nbdataops.ltv.time_units import TimeUnit
@@ -71,9 +71,9 @@ class RFMCell(LabelledMethod):
     def _fit_once(self, features: pd.DataFrame, labels: Labels, w: FloatArray) -> None:
         repeats = features["rate"].to_numpy() > 0
         self.cuts_ = {
-            "silence": _cuts(features["silence"].to_numpy(), w, self.bins),
-            "rate": _cuts(features["rate"].to_numpy()[repeats], w[repeats], self.bins),
-            "spend": _cuts(features["spend"].to_numpy()[repeats], w[repeats], self.bins),
+            "silence": class_bounds(features["silence"].to_numpy(), w, self.bins),
+            "rate": class_bounds(features["rate"].to_numpy()[repeats], w[repeats], self.bins),
+            "spend": class_bounds(features["spend"].to_numpy()[repeats], w[repeats], self.bins),
         }
         targets = {"value": labels.value}
         if labels.transactions is not None:
@@ -100,17 +100,6 @@ class RFMCell(LabelledMethod):
         rate = np.where(repeats, classes[1] + 1, 0)
         spend = np.where(repeats, classes[2], 0)
         return (classes[0] * widths[1] + rate) * widths[2] + spend, widths
-
-
-def _cuts(values: FloatArray, w: FloatArray, bins: int) -> FloatArray:
-    """Bounds of classes of about equally many customers; repeated values make fewer classes."""
-    values, w = values[w > 0], w[w > 0]
-    if not len(values):
-        return np.zeros(0)
-    order = np.argsort(values, kind="stable")
-    up_to = np.cumsum(w[order])
-    wanted = np.arange(1, bins) / bins * up_to[-1]
-    return np.unique(values[order][np.searchsorted(up_to, wanted * (1 - 1e-12))])
 
 
 def _shrunk_means(
