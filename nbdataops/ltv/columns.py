@@ -19,8 +19,8 @@ SUMMARY_COLUMNS = ("x", "t_x", "T", "spend")
 """Repeat transactions, recency, age (both in time units), mean value of a repeat transaction."""
 
 
-LARGEST_WEIGHT = 1e100
-"""Sums of weighted likelihoods stay far from the largest double."""
+LARGEST = 1e100
+"""Of a time, an amount or a weight: products and sums of them stay far from the largest double."""
 
 
 class LtvInputError(UsageError, ValueError):
@@ -76,10 +76,13 @@ def refuse(bad: NDArray[np.bool_], index: pd.Index, what: str, todo: str) -> Non
 def numbers(frame: pd.DataFrame, name: str) -> FloatArray:
     """A column of finite numbers that are not negative."""
     values = to_floats(frame[name], name)
-    if len(values) == 0 or (values.min() >= 0 and values.max() < np.inf):  # false for NaN as well
+    if len(values) == 0 or (values.min() >= 0 and values.max() <= LARGEST):  # false for NaN as well
         return values
     refuse(np.isnan(values), frame.index, f"{name} is missing", "drop these rows or fill them before the fit")
     refuse(np.isinf(values), frame.index, f"{name} is infinite", "look for a division by zero upstream")
+    refuse(
+        values > LARGEST, frame.index, f"{name} is too large to add up", "is this number a marker or a bug?"
+    )
     refuse(
         values < 0,
         frame.index,
@@ -146,7 +149,7 @@ def row_weights(sample_weight: object, n: FloatArray | None, index: pd.Index) ->
     both = w if n is None else n if w is None else w * n
     if both is None:
         return None
-    refuse(both > LARGEST_WEIGHT, index, "a weight is too large to add up", "weights count customers")
+    refuse(both > LARGEST, index, "a weight is too large to add up", "weights count customers")
     if both.size and not both.any():
         raise LtvInputError(
             "no row counts: n is zero everywhere", todo="n is how many customers a row stands for"

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from nbdataops.ltv.columns import (
+    LARGEST,
     FloatArray,
     IntArray,
     LtvInputError,
@@ -169,7 +170,7 @@ def _columns(rfm: object) -> tuple[pd.DataFrame, FloatArray, FloatArray]:
     require_rows(frame.index, "rfm")
     x = counts(frame, "x")
     values = to_floats(frame["spend"], "spend")
-    if not (values.min() >= 0 and values.max() < np.inf):
+    if not (values.min() >= 0 and values.max() <= LARGEST):
         values = numbers(frame[["spend"]].where(x[:, None] > 0, 0), "spend")
     return frame, x, values
 
@@ -181,7 +182,7 @@ def _repeaters(rfm: object) -> tuple[pd.DataFrame, IntArray, FloatArray]:
     require_rows(frame.index, "rfm")
     rows = np.flatnonzero(whole_numbers(frame, "x") > 0)
     spend = to_floats(frame["spend"], "spend").take(rows)
-    if not (spend.min(initial=0.0) >= 0 and spend.max(initial=0.0) < np.inf):
+    if not (spend.min(initial=0.0) >= 0 and spend.max(initial=0.0) <= LARGEST):
         numbers(frame.iloc[rows], "spend")  # an error that names the rows
     return frame, rows, spend
 
