@@ -32,7 +32,8 @@ class RFMCell(LabelledMethod):
     carry.
     Needs the columns `x`, `t_x`, `T` and `spend`.
     Fitted attributes: `cells_` (by cell: customers, mean `value`, mean `transactions`), `cuts_` (bounds of the
-    classes), `time_unit_`, `refits_` (the fits to resampled customers).
+    classes), `least_age_` (that younger customers are counted as), `time_unit_`, `refits_` (the fits to resampled
+    customers).
 
     >>> past = pd.DataFrame({"x": [3, 0] * 50, "t_x": [8.0, 0.0] * 50, "T": 10.0, "spend": [5.0, 0.0] * 50})
     >>> label = pd.Series([20.0, 0.0] * 50)
@@ -66,7 +67,7 @@ class RFMCell(LabelledMethod):
             raise LtvInputError(
                 f"shrinkage is {self.shrinkage}", todo="give a number of customers, 0 or more"
             )
-        return behaviour(frame)
+        return behaviour(frame, self.least_age_)
 
     def _fit_once(self, features: pd.DataFrame, labels: Labels, w: FloatArray) -> None:
         repeats = features["rate"].to_numpy() > 0

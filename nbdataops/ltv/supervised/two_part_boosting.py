@@ -55,8 +55,8 @@ class TwoPartBoosting(LabelledMethod):
     `time_unit`: "day", "week", "month" or "year", of the summaries and of every horizon; None takes what the data
     carry.
     Fitted attributes: `classifier_` (who buys), `parts_` (by target: trees of those who do, and the factor that makes
-    means agree), `share_` (of the training rows that bought), `categories_` (names by covariate), `time_unit_`,
-    `refits_` (the fits to resampled customers).
+    means agree), `share_` (of the training rows that bought), `categories_` (names by covariate), `least_age_` (that
+    younger customers are counted as), `time_unit_`, `refits_` (the fits to resampled customers).
 
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
@@ -108,7 +108,7 @@ class TwoPartBoosting(LabelledMethod):
         )
 
     def _prepare(self, frame: pd.DataFrame) -> pd.DataFrame:
-        return for_trees(behaviour(frame, self.covariates))
+        return for_trees(behaviour(frame, self.least_age_, self.covariates))
 
     def _design(self, features: pd.DataFrame) -> FloatArray:
         """Names as the place of the category, numbers as the class that they lie in; NaN where missing."""
