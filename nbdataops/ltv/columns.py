@@ -177,6 +177,15 @@ def require_horizon(horizon: float) -> float:
     return value
 
 
+def require_number(value: object, what: str, todo: str, least: float = -np.inf) -> float:
+    """A finite number, `least` or more; no bool and no text."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise LtvInputError(f"{what} is {value!r}, not a number", todo=todo)
+    if not (np.isfinite(value) and value >= least):
+        raise LtvInputError(f"{what} is {value}", todo=todo)
+    return float(value)
+
+
 def require_positive(
     parameters: dict[str, float], names: Iterable[str], real: Iterable[str] = ()
 ) -> dict[str, float]:
@@ -188,8 +197,8 @@ def require_positive(
     for name in wanted:
         if name not in parameters:
             raise LtvInputError(f"parameter {name!r} is missing", todo=f"needed: {', '.join(wanted)}")
-        value = float(parameters[name])
-        if not np.isfinite(value) or (value <= 0 and name not in real):
-            sign = "" if name in real else " positive"
+        sign = "" if name in real else " positive"
+        value = require_number(parameters[name], f"parameter {name}", f"it is a finite{sign} number")
+        if value <= 0 and name not in real:
             raise LtvInputError(f"parameter {name} is {value}", todo=f"it is a finite{sign} number")
     return {name: float(parameters[name]) for name in wanted}

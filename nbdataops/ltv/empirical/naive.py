@@ -16,6 +16,7 @@ from nbdataops.ltv.columns import (
     numbers,
     require_columns,
     require_frame,
+    require_number,
     require_rows,
     row_weights,
     to_floats,
@@ -115,7 +116,7 @@ class LastPeriod(_Naive):
 
         Raises LtvInputError for a missing column and another time unit.
         """
-        if not (np.isfinite(self.window) and self.window > 0):
+        if require_number(self.window, "window", "give the length that `recent` had") <= 0:
             raise LtvInputError(f"window is {self.window}", todo="give the length that `recent` had")
         frame = require_frame(rfm)
         self._rates(frame)
@@ -188,8 +189,7 @@ class PastRate(Refitted, _Naive):
         `sample_weight`, or a column `n`: how many customers a row stands for; `y` is accepted for scikit-learn and
         changes nothing. Raises LtvInputError for a column that is missing or cannot be.
         """
-        if not (np.isfinite(self.prior) and self.prior >= 0):
-            raise LtvInputError(f"prior is {self.prior}", todo="give time units of shared history, 0 or more")
+        require_number(self.prior, "prior", "give time units of shared history, 0 or more", least=0)
         frame = require_frame(rfm)
         x, T, spend = _history(frame)
         n = numbers(frame, "n") if "n" in frame.columns else None

@@ -115,7 +115,8 @@ def rfm_cells(rfm: pd.DataFrame | Cells) -> Cells:
 
     `rfm` (pandas frame or Arrow table) needs the columns `x` (repeat transactions), `t_x` (time of the last one since
     the first purchase, 0 where x == 0) and `T` (age: time since the first purchase), in one time unit; with a column
-    `n`, a row stands for n customers. Raises `LtvInputError` (a `UsageError` and a `ValueError`) for anything that
+    `n`, a row stands for n customers. Cells carry the unit in `rfm.attrs["time_unit"]`; what pandas makes anew
+    (`groupby(...).size()`, `merge`) has lost it and must be told again, or no other unit is noticed. Raises `LtvInputError` (a `UsageError` and a `ValueError`) for anything that
     such customers cannot have.
 
     >>> frame = pd.DataFrame({"x": [0, 2, 0], "t_x": [0.0, 3.0, 0.0], "T": [5.0, 5.0, 5.0]})

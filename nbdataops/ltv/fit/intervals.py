@@ -77,6 +77,16 @@ def with_interval(
     return pd.DataFrame({name: value, "lower": lower, "upper": upper}, index=index)
 
 
+def scaled(answer: pd.DataFrame, factor: float) -> pd.DataFrame:
+    """A value and its interval, `factor` times: a negative factor swaps the ends, 0 times anything is 0."""
+    lower, upper = ("lower", "upper") if factor >= 0 else ("upper", "lower")
+    given = {"lower": answer[lower], "upper": answer[upper]}
+    columns = {name: given.get(str(name), answer[name]) for name in answer.columns}
+    return pd.DataFrame(
+        {name: column * factor if factor else 0.0 for name, column in columns.items()}, index=answer.index
+    )
+
+
 def _unlimited(value: FloatArray, range_: Range) -> FloatArray:
     with np.errstate(divide="ignore"):
         if range_ == "probability":
