@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -155,6 +157,34 @@ def test_intervals_come_from_refits_and_hold_the_total(cls, past) -> None:
 def test_bad_input_is_named(cls, spoil, what: str, past) -> None:
     with pytest.raises(LtvInputError, match=what):
         cls(train_horizon=13).fit(*spoil(*past))
+
+
+@every
+@pytest.mark.parametrize("wrong", [timedelta(days=91), None, "13", True, 0, -13, float("nan"), float("inf")])
+def test_a_label_window_that_is_no_number_of_time_units_is_named(cls, wrong: object, past) -> None:
+    with pytest.raises(LtvInputError, match=r"(?s)train_horizon is .*13 for 13 weeks"):
+        cls(train_horizon=wrong).fit(*past)
+
+
+@pytest.mark.parametrize(
+    ("cls", "name", "wrong"),
+    [
+        *(
+            (TwoPartBoosting, name, wrong)
+            for name in ("rounds", "leaf_size")
+            for wrong in (0, 2.5, None, "9")
+        ),
+        *((TwoPartBoosting, "leaves", wrong) for wrong in (1, 8.5, True)),
+        *((TwoPartBoosting, "learning_rate", wrong) for wrong in (0, -1, float("nan"), None)),
+        *((RFMCell, "bins", wrong) for wrong in (0, 2.5, None, "5")),
+        *((RFMCell, "shrinkage", wrong) for wrong in (-1, None)),
+        *((ZeroInflatedLognormal, "ridge", wrong) for wrong in (-1, None)),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named_as_the_class_calls_it(cls, name: str, wrong: object, past) -> None:
+    with pytest.raises(LtvInputError, match=rf"(?s){name} is {wrong!r}.*give") as caught:
+        cls(train_horizon=13, **{name: wrong}).fit(*past)
+    assert "max_" not in str(caught.value)
 
 
 def test_categories_are_split_on_and_everybody_buying_is_no_trouble(past) -> None:

@@ -8,7 +8,15 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 
-from nbdataops.ltv.columns import FloatArray, LtvInputError, numbers, require_frame, require_rows, row_weights
+from nbdataops.ltv.columns import (
+    FloatArray,
+    LtvInputError,
+    numbers,
+    require_frame,
+    require_number,
+    require_rows,
+    row_weights,
+)
 from nbdataops.ltv.fit.refitted import Refitted
 from nbdataops.ltv.supervised.features import least_age
 from nbdataops.ltv.supervised.labels import Labels, Scale, carried_to, explained_deviance, read_labels
@@ -129,3 +137,10 @@ class LabelledMethod(Refitted, ABC):
 def count_of_rows(frame: pd.DataFrame) -> FloatArray | None:
     """How many customers each row stands for; None if one each."""
     return numbers(frame, "n") if "n" in frame.columns else None
+
+
+def require_whole(value: object, name: str, least: int) -> None:
+    """A parameter that counts something: a whole number, `least` or more."""
+    todo = f"give a whole number, {least} or more"
+    if require_number(value, name, todo, least=least) % 1:
+        raise LtvInputError(f"{name} is {value}", todo=todo)

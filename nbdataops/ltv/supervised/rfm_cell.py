@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from nbdataops.ltv.columns import FloatArray, IntArray, LtvInputError
+from nbdataops.ltv.columns import FloatArray, IntArray, require_number
 from nbdataops.ltv.supervised.features import behaviour, class_bounds
-from nbdataops.ltv.supervised.labelled_method import LabelledMethod
+from nbdataops.ltv.supervised.labelled_method import LabelledMethod, require_whole
 from nbdataops.ltv.supervised.labels import Labels, Scale
 from nbdataops.ltv.time_units import TimeUnit
 
@@ -61,12 +61,8 @@ class RFMCell(LabelledMethod):
         self.time_unit = time_unit
 
     def _prepare(self, frame: pd.DataFrame) -> pd.DataFrame:
-        if isinstance(self.bins, bool) or int(self.bins) != self.bins or self.bins < 1:
-            raise LtvInputError(f"bins is {self.bins}", todo="give a whole number, 1 or more")
-        if not (np.isfinite(self.shrinkage) and self.shrinkage >= 0):
-            raise LtvInputError(
-                f"shrinkage is {self.shrinkage}", todo="give a number of customers, 0 or more"
-            )
+        require_whole(self.bins, "bins", 1)
+        require_number(self.shrinkage, "shrinkage", "give a number of customers, 0 or more", least=0)
         return behaviour(frame, self.least_age_)
 
     def _fit_once(self, features: pd.DataFrame, labels: Labels, w: FloatArray) -> None:

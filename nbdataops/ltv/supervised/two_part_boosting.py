@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nbdataops.ltv.columns import FloatArray, require_frame
+from nbdataops.ltv.columns import FloatArray, LtvInputError, require_frame, require_number
 from nbdataops.ltv.fit.one_thread import one_thread
 from nbdataops.ltv.supervised.features import (
     DERIVED,
@@ -20,7 +20,7 @@ from nbdataops.ltv.supervised.features import (
     for_trees,
     without_empty_columns,
 )
-from nbdataops.ltv.supervised.labelled_method import LabelledMethod
+from nbdataops.ltv.supervised.labelled_method import LabelledMethod, require_whole
 from nbdataops.ltv.supervised.labels import Labels, Scale
 from nbdataops.ltv.time_units import TimeUnit, unit_of
 
@@ -108,6 +108,12 @@ class TwoPartBoosting(LabelledMethod):
         )
 
     def _prepare(self, frame: pd.DataFrame) -> pd.DataFrame:
+        require_whole(self.rounds, "rounds", 1)
+        require_whole(self.leaves, "leaves", 2)
+        require_whole(self.leaf_size, "leaf_size", 1)
+        todo = "give what a tree counts, a number above 0, e.g. 0.1"
+        if require_number(self.learning_rate, "learning_rate", todo) <= 0:
+            raise LtvInputError(f"learning_rate is {self.learning_rate}", todo=todo)
         return for_trees(behaviour(frame, self.least_age_, self.covariates))
 
     def _design(self, features: pd.DataFrame) -> FloatArray:

@@ -10,7 +10,14 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, log_expit
 
-from nbdataops.ltv.columns import FloatArray, LtvInputError, require_frame, require_rows, row_weights
+from nbdataops.ltv.columns import (
+    FloatArray,
+    LtvInputError,
+    require_frame,
+    require_number,
+    require_rows,
+    row_weights,
+)
 from nbdataops.ltv.fit.intervals import standard_deviation, with_interval
 from nbdataops.ltv.fit.likelihood_model import LikelihoodModel, Uncertainty, require_draws
 from nbdataops.ltv.fit.sums import dot
@@ -99,8 +106,7 @@ class ZeroInflatedLognormal(LikelihoodModel):
         frame = require_frame(rfm)
         require_rows(frame.index, "rfm")
         carried_to(self.train_horizon, self.train_horizon, self.scale, None, 0.0)
-        if not (np.isfinite(self.ridge) and self.ridge >= 0):
-            raise LtvInputError(f"ridge is {self.ridge}", todo="give a penalty, 0 or more")
+        require_number(self.ridge, "ridge", "give a penalty, 0 or more", least=0)
         unit = unit_of(frame, self.time_unit)
         value = read_labels(y, frame.index).value
         w = row_weights(sample_weight, count_of_rows(frame), frame.index)
