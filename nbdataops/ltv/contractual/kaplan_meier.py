@@ -25,6 +25,8 @@ class KaplanMeier(Estimator):
     duration and refuses a horizon that leads there.**
     Source: Kaplan and Meier 1958, Nonparametric estimation from incomplete observations, JASA 53:457; intervals after
     Greenwood 1926, on the log(-log) scale.
+    It has no `score`: steps have no density, so no likelihood of contracts that it has not seen. Give cross-validation
+    a `scoring` of your own, or take `ShiftedBetaGeometric`, whose score is the log-likelihood.
 
     Data: `T` (duration when it ended, or so far; need not be whole), `churned`, optionally `n`.
     `time_unit`: "day", "week", "month" or "year", of `T` and of every horizon; None takes what the table carries.

@@ -29,6 +29,9 @@ class ChainLadder(Refitted):
     1993, Distribution-free calculation of the standard error of chain ladder reserve estimates, ASTIN Bulletin
     23:213, for the estimator.
 
+    It has no `score`, and scikit-learn cannot cut its data, the log of whole cohorts, into folds: cut the log at an
+    earlier date, fit to what came before, and compare with what followed.
+
     `refits`: fits to resampled customers, from which intervals come (0: no intervals; 50 or more are enough for 90
     percent).
     `seed`: of the resampling.

@@ -28,6 +28,9 @@ class MarkovChain(Refitted):
     Source: Pfeifer and Carraway 2000, Modeling customer relationships as Markov chains, Journal of Interactive
     Marketing 14:43.
 
+    It has no `score`, and scikit-learn cannot cut its data, transitions of a whole log, into folds: cut the log at an
+    earlier date, fit to what came before, and compare with what followed.
+
     `smoothing`: so many periods with the overall rate and value are added to each state, so that a state that nobody
     was in has an answer.
     `refits`: fits to resampled customers, from which intervals come (0: no intervals; 50 or more are enough for 90

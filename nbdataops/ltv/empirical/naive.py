@@ -97,6 +97,8 @@ class LastPeriod(_Naive):
     Family: naive. A rule that a shopkeeper applies with a pencil. Assumes: everybody goes on exactly as in the last
     `window` time units; nobody leaves, nobody comes back. Needs the columns `recent_transactions` and `recent_value`,
     which `rfm_summary(..., recent=window)` makes; another length is an error. An interval has no ends (NaN): a pencil knows no uncertainty.
+    It has no `score`: labels do not say which horizon they cover. Give cross-validation a `scoring`, a function of
+    the fitted rule, rfm and y that compares y with `lifetime_value(rfm, horizon)`.
 
     `time_unit`: "day", "week", "month" or "year", of the summaries and of every horizon; None takes what the data
     carry.
@@ -156,6 +158,8 @@ class PastRate(Refitted, _Naive):
     (T + prior). Repeat spend is the customer's own mean, the population's where there was no repeat purchase.
     Needs `x`, `T` and `spend`. Intervals come from `refits` fits to resampled customers: by the uncertainty of the
     population's rate and spend, a customer's own history taken as it is; `seed`: of the resampling.
+    It has no `score`: labels do not say which horizon they cover. Give cross-validation a `scoring`, a function of
+    the fitted rule, rfm and y that compares y with `lifetime_value(rfm, horizon)`.
 
     `time_unit`: "day", "week", "month" or "year", of the summaries and of every horizon; None takes what the data
     carry.
