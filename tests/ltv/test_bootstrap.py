@@ -97,7 +97,7 @@ def test_a_draw_of_nobody_is_drawn_again(shop: pd.DataFrame) -> None:
     refits = bootstrap(BGNBD().fit(shop), shop.head(1), replicates=6, seed=3)
     assert np.isfinite(refits[["r", "alpha", "a", "b"]]).all(axis=None)
     assert not refits.identified.any()  # one customer tells nothing
-    with pytest.raises(LtvInputError, match="stand for 0.1 customers"):
+    with pytest.raises(LtvInputError, match=r"stand for 0\.1 customers"):
         bootstrap(BGNBD().fit(shop), shop.head(1).assign(n=0.1))
 
 

@@ -62,7 +62,8 @@ class _Regular(BetaGeometric):
         reported log-likelihood then lacks the term (k - 1) * litt, which no other parameter changes.
         `sample_weight` (Series with the index of `rfm`, or array), or a column `n`: how many customers a row stands
         for; `y` is accepted for scikit-learn and changes nothing. Raises LtvInputError for impossible rows, another
-        time unit or a missing `litt`, and NotConvergedError rather than returning a doubtful number.
+        time unit or a missing `litt`, and NotConvergedError rather than returning a doubtful number. A frame that lost
+        its time unit on the way (`groupby`, `merge`) is taken to be in the model's: set `frame.attrs["time_unit"]`.
         """
         if self.k is not None:
             _require_ticks(self.k, "k")
