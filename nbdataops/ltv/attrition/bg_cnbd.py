@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -108,6 +109,11 @@ class _Regular(BetaGeometric):
         super()._fit_cells(cells, counts)
         gap_term = self._gap_term
         self.fit_result_ = self.fit_result_.with_constant(gap_term)
+
+    def _likelihood_of_fit(self) -> Callable[..., tuple[float, FloatArray]]:
+        fixed = type(self)(k=self.k_)
+        fixed.k_ = self.k_
+        return fixed._log_likelihood
 
     def _ticks(self) -> int:
         return self.k_

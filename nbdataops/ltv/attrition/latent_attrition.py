@@ -203,18 +203,22 @@ class LatentAttrition(LikelihoodModel):
 
     def _fit_cells(self, cells: Cells, counts: FloatArray) -> None:
         """Maximise the likelihood of distinct customers and their counts."""
-        sketch, sketch_weight = None, 1.0
+        log_likelihood, sketch, sketch_weight = self._likelihood_of_fit(), None, 1.0
         if len(cells) > SKETCH:
             few, few_counts = cells.systematic_sample(counts, SKETCH)
             sketch_weight = float(few_counts.sum())
-            sketch = partial(self._log_likelihood, cells=few, counts=few_counts)
+            sketch = partial(log_likelihood, cells=few, counts=few_counts)
         self._fit_likelihood(
-            partial(self._log_likelihood, cells=cells, counts=counts),
+            partial(log_likelihood, cells=cells, counts=counts),
             self._starts(cells, counts),
             float(counts.sum()),
             sketch,
             sketch_weight,
         )
+
+    def _likelihood_of_fit(self) -> Callable[..., tuple[float, FloatArray]]:
+        """The likelihood that a fit result goes on asking for its profile, whatever the model is fitted to later."""
+        return self._log_likelihood
 
     def _cells(self, rfm: pd.DataFrame | Cells) -> Cells:
         """The customers to predict, in the unit of the model."""
