@@ -61,6 +61,9 @@ def in_other_units(model: Any, c: float) -> Any:
 
 
 def log_likelihood(model: Any, rfm: pd.DataFrame) -> float:
+    if getattr(model, "k_", 1) > 1:  # these customers have no litt, which a score would need
+        cells = rfm_cells(rfm)
+        return float(model._log_likelihood(model._theta(), cells, cells.counts())[0])
     return model.score(rfm) * len(rfm)
 
 
