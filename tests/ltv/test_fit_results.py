@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,10 +15,12 @@ from scipy.special import gammaln
 from scipy.stats import norm
 
 from nbdataops.ltv import MBGCNBD, LtvInputError, NotConvergedError
+from nbdataops.ltv.fit.intervals import standard_deviation
 from nbdataops.ltv.fit.likelihood_fit import CONVERGED
 from nbdataops.ltv.fit.likelihood_model import LikelihoodModel
 from nbdataops.ltv.fit.objective import Objective
 from nbdataops.ltv.spend import log_spend
+from nbdataops.ltv.spend.gamma_gamma import _expected
 
 from .every_estimator import CASES, estimators, fitted
 
@@ -207,3 +210,14 @@ def test_intervals_of_predictions_are_nan_exactly_where_the_fit_says_so(name: st
     assert vague[["lower", "upper"]].isna().all(axis=None)
     assert sure.notna().all(axis=None)
     assert (sure["lower"] <= sure["upper"]).all()
+
+
+def test_an_expectation_that_is_infinite_close_by_has_no_interval() -> None:
+    """Gamma-Gamma's population mean ends at q = 1: a deviation that looked past it would be far too small."""
+    fit = fitted("GammaGamma").fit_result_
+    near = replace(fit, parameters={**fit.parameters, "q": 1.00005})
+    x, spend = np.array([0.0, 5.0]), np.array([0.0, 20.0])
+    deviation = standard_deviation(lambda theta: _expected(theta, x, spend), near)
+    assert np.isnan(deviation[0])
+    assert 0 < deviation[1] < 1
+    assert (standard_deviation(lambda theta: np.zeros(2), near) == 0).all()  # at its limit for certain
