@@ -14,10 +14,17 @@ from tests.cdnow.product import NOTEBOOKS, ROOT, content, name_of, source
 METHODS = {
     "methods/bg_nbd": ("latent-attrition", True),
     "methods/pareto_nbd": ("latent-attrition", True),
+    "methods/mbg_cnbd": ("latent-attrition", True),
+    "methods/bg_nbd_log_spend": ("latent-attrition", True),
+    "methods/bg_bb": ("latent-attrition", True),
     "methods/cohort": ("cohort", True),
+    "methods/markov_chain": ("markov", True),
     "methods/gradient_boosting": ("supervised", True),
+    "methods/rfm_cell": ("supervised", True),
+    "methods/zero_inflated_lognormal": ("supervised", True),
     "methods/naive": ("naive", False),
 }
+SUPERVISED = {name for name, (family, _) in METHODS.items() if family == "supervised"}
 LONGEST_CELL = 15
 
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=name_of)
@@ -120,20 +127,30 @@ def test_a_method_has_its_family_refits_where_it_can_and_ends_by_validating(
     assert code[-1] == "stage.validate()"
 
 
-def test_only_the_supervised_method_sees_labels_and_only_of_its_training_horizon() -> None:
+def test_whoever_sees_labels_is_supervised_and_sees_only_those_of_its_training_horizon() -> None:
     stages, _ = find_notebooks(ROOT)
     labelled = {stage.name: stage.labelled for stage in stages if stage.labelled}
 
-    assert list(labelled) == ["methods/gradient_boosting"]
-    (call,) = labelled["methods/gradient_boosting"]
-    assert call.table == "rfm"
-    assert str(getattr(call.horizon, "name", "")) == "train_horizon"
+    assert set(labelled) == SUPERVISED
+    for (call,) in labelled.values():
+        assert call.table == "rfm"
+        assert str(getattr(call.horizon, "name", "")) == "train_horizon"
 
 
-def test_only_the_supervised_notebook_pays_for_scikit_learn() -> None:
-    importing = {name_of(p) for p in NOTEBOOKS if "sklearn" in p.read_text(encoding="utf-8")}
+def test_every_method_is_there_and_says_what_it_assumes_or_when_to_trust_it() -> None:
+    assert {name_of(p) for p in NOTEBOOKS if p.parent.name == "methods"} == set(METHODS)
+    for name in METHODS:
+        opening = source(content(ROOT / f"{name}.ipynb")["cells"][0])
+        assert any(f"**{said}" in opening for said in ("What it assumes.", "When to trust it.", "Why")), name
 
-    assert importing == {"methods/gradient_boosting"}
+
+def test_only_boosting_pays_for_scikit_learn() -> None:
+    texts = {name_of(p): p.read_text(encoding="utf-8") for p in NOTEBOOKS}
+
+    assert {name for name, text in texts.items() if "TwoPartBoosting" in text} == {
+        "methods/gradient_boosting"
+    }
+    assert not [name for name, text in texts.items() if "sklearn" in text]
 
 
 def test_a_check_of_the_ledger_is_required() -> None:
