@@ -18,6 +18,7 @@ from nbdataops.workspace import Product, open_product
 REPOSITORY = Path(__file__).parent.parent
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With pytest-xdist, everything with kernels stays on one worker: it shares the main job, and its timeouts are
     those of real kernels, which must not wait for each other."""
