@@ -19,7 +19,7 @@ import nbdataops.ltv as ltv
 from nbdataops.ltv.attrition.leaving import purchases_until_leaving
 from nbdataops.ltv.fit.intervals import ends, standard_deviation
 from nbdataops.ltv.simulate import draw_labels, draw_log_spend, draw_spend, draw_summary
-from nbdataops.ltv.supervised.features import behaviour, on_a_log_scale
+from nbdataops.ltv.supervised.features import Typical, behaviour, least_age, on_a_log_scale
 
 LEVEL = 0.9
 DRAWS = 19
@@ -186,7 +186,9 @@ def _zero_inflated(rng: np.random.Generator) -> Drawn:
     drawn = partial(draw_labels, rfm, buys=buys, log_value=log_value, sigma=sigma)
     truth = {f"buys {n}": v for n, v in buys.items()} | {f"log_value {n}": v for n, v in log_value.items()}
     truth["sigma"] = sigma
-    design, _ = on_a_log_scale(behaviour(rfm))
+    once = np.ones(len(rfm))
+    features = behaviour(rfm, least_age(rfm, once))
+    design, _ = on_a_log_scale(features, Typical.of(features, once))
     design = (design - design.mean(axis=0)) / design.std(axis=0)
     design = np.column_stack([np.ones(len(design)), design])
 

@@ -176,10 +176,10 @@ def agrees(case: Case, written: Answer, digits: int) -> None:
 
 
 def test_rows_drawn_at_random_are_integrated_again() -> None:
-    rows = read()
+    rows, draw = read(), random.Random(1)
     for model in MODELS:
         of_model = [row for row in rows if row[0].model == model]
-        agrees(*random.choice(of_model), digits=20)
+        agrees(*draw.choice(of_model), digits=28)
 
 
 @pytest.mark.slow
