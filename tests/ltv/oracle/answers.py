@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +16,7 @@ from .cases import Case, pairs
 from .integral import gradient
 
 TABLE = Path(__file__).parent / "answers.csv"
-DIGITS = 25
+DIGITS = 40
 KEPT = 20
 COLUMNS = ("model", "parameters", "history", "horizon", "log_likelihood", "gradient", "alive", "expected")
 
@@ -44,26 +45,27 @@ def answer(case: Case, digits: int = DIGITS) -> Answer:
 
 
 def write() -> None:
-    """Compute the whole table anew."""
+    """Compute the whole table anew; the old one stays until the new one is complete."""
     from .cases import all_cases
 
-    with TABLE.open("w", newline="") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(COLUMNS)
-        for case in all_cases():
-            found = answer(case)
-            rows.writerow(
-                [
-                    case.model,
-                    pairs(case.parameters),
-                    pairs(case.history),
-                    repr(case.horizon),
-                    _text(found.log_likelihood),
-                    " ".join(_text(g) for g in found.gradient),
-                    _text(found.alive),
-                    _text(found.expected),
-                ]
-            )
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(COLUMNS)
+    for case in all_cases():
+        found = answer(case)
+        rows.writerow(
+            [
+                case.model,
+                pairs(case.parameters),
+                pairs(case.history),
+                repr(case.horizon),
+                _text(found.log_likelihood),
+                " ".join(_text(g) for g in found.gradient),
+                _text(found.alive),
+                _text(found.expected),
+            ]
+        )
+    TABLE.write_text(text.getvalue())
 
 
 def read() -> list[tuple[Case, Answer]]:
