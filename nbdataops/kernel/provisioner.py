@@ -1,0 +1,255 @@
+"""The kernel provisioner `nbdataops-warm`: jupyter_client asks it for a kernel, it asks a fork server.
+
+Whatever keeps a kernel from being warm, from another operating system to a full disk, starts an ordinary kernel of
+the same kernelspec, and is recorded (`nbdataops kernel status`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.localinterfaces import localhost
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+from traitlets import Bool, Enum, Float, List, Unicode
+
+from nbdataops.kernel import cold, frames
+from nbdataops.kernel.cold import NotWarmError
+
+SWITCH = "NBDATAOPS_KERNELS"
+"""Set to `cold` in a client's environment: ordinary kernels only."""
+READY_S = 60.0
+"""A forked kernel that is not ready within this time is given up. Usually it takes 0.1 s."""
+_KNOWN_ARGUMENTS = {"env", "cwd", "stdin", "stdout", "stderr", "independent", "kernel_id", "extra_arguments"}
+
+
+class WarmProvisioner(LocalProvisioner):  # type: ignore[misc]
+    """Forked kernels, or ordinary ones with a reason (`cold_reason`)."""
+
+    preload = List(Unicode(), help="Third-party modules that the fork server imports ahead of need.").tag(config=True)
+    transport = Enum(["ipc", "tcp"], "ipc", help="`ipc`: Unix sockets, where the client has not chosen.").tag(config=True)
+    prompt_client = Bool(True, help="Replace jupyter_client's stock client by one without fixed waits.").tag(
+        config=True
+    )
+    idle_s = Float(600.0, help="Seconds without kernels after which a fork server ends.").tag(config=True)
+
+    cold_reason: str | None = None
+    """Why the last kernel was started the ordinary way; None when it was forked."""
+    _launches = 0
+    _sockets: str | None = None
+
+    async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
+        if self.parent is not None and _off_reason() is None:
+            if self._launches == 0 and self.transport == "ipc":
+                self._use_unix_sockets()
+            if self.prompt_client:
+                self._use_prompt_client()
+        prepared: dict[str, Any] = await super().pre_launch(**kwargs)
+        return prepared
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
+        self._launches += 1
+        try:
+            await self._launch_warm(cmd, kwargs)
+            self.cold_reason = None
+        except NotWarmError as why:
+            self._note(str(why), kwargs)
+            return await super().launch_kernel(cmd, **kwargs)
+        return self.connection_info
+
+    async def wait(self) -> int | None:
+        if not self._is_warm:
+            code: int | None = await super().wait()
+            return code
+        while not await self.process.ended(3600.0):
+            pass
+        code = self.process.returncode
+        self._forget()
+        return code
+
+    async def kill(self, restart: bool = False) -> None:
+        await super().kill(restart=restart)
+        if self._is_warm:
+            await self.process.ended(5.0)  # else jupyter_client looks at once, and next in 0.1 s
+
+    async def shutdown_requested(self, restart: bool = False) -> None:
+        """The request is on its way: wait for the end here rather than in steps of 0.1 s."""
+        if self._is_warm:
+            await self.process.ended(self.get_shutdown_wait_time(5.0) / 2)
+
+    async def get_provisioner_info(self) -> dict[str, Any]:
+        info: dict[str, Any] = await super().get_provisioner_info()
+        return info | {"cold_reason": self.cold_reason}
+
+    # ------------------------------------------------------------------ warm
+    @property
+    def _is_warm(self) -> bool:
+        return self.process is not None and not isinstance(self.process, subprocess.Popen)
+
+    async def _launch_warm(self, cmd: list[str], kwargs: dict[str, Any]) -> None:
+        """Set `process`, `pid` and what belongs to them. Raises NotWarmError."""
+        why = _off_reason()
+        if why is not None:
+            raise NotWarmError(why)
+        if kwargs.get("independent"):
+            raise NotWarmError("the client asks for a kernel that outlives it")
+        unknown = sorted(set(kwargs) - _KNOWN_ARGUMENTS)
+        if unknown:
+            raise NotWarmError(f"the client starts the process with {', '.join(unknown)}")
+        from nbdataops.kernel.server_key import KernelCommand, ServerKey
+
+        command = KernelCommand.of(cmd)
+        further: tuple[str, ...] = ()
+        # Twice: a server may end just now, or find that something was installed; and once for each set of variables.
+        for attempt in range(4):
+            key = ServerKey.of(command, self.preload, kwargs["env"], further)
+            refused = await self._ask(key, command, kwargs)
+            if refused is None:
+                return
+            if "environment" in refused and not set(refused["environment"]) <= set(further):
+                further = tuple(sorted({*further, *refused["environment"]}))
+            elif not refused.get("stale") or attempt > 1:
+                raise NotWarmError(refused["why"])
+        raise NotWarmError(refused["why"])
+
+    async def _ask(self, key: Any, command: Any, kwargs: dict[str, Any]) -> dict[str, Any] | None:
+        """Ask the server of this key for a kernel; None when there is one, else the refusal. Raises NotWarmError."""
+        from nbdataops.kernel.lease import Lease
+        from nbdataops.kernel.runtime_folder import connect, runtime_folder
+        from nbdataops.kernel.starting import ServerPlace, server_connection
+
+        folder = runtime_folder()
+        environment = {name: value for name, value in kwargs["env"].items() if name != "JPY_PARENT_PID"}
+        connection = connect(ServerPlace(folder, key.name).socket)
+        if connection is None:
+            connection = await asyncio.to_thread(server_connection, folder, key, environment, self.idle_s)
+        lease = Lease(connection)
+        try:
+            with _standard_streams(lease, kwargs) as files:
+                frames.send(connection, self._request(command, environment, kwargs), files)
+            answer = await lease.answer(READY_S)
+            if answer is not None and "ready" in answer:
+                self._hold(lease, answer["ready"]["pid"], kwargs)
+                return None
+        except OSError as error:
+            answer = {"refused": {"why": f"the fork server cannot be asked: {error}", "stale": True}}
+        except BaseException:
+            lease.close()
+            raise
+        lease.close()
+        if answer is None:
+            return {"why": "the fork server did not answer", "stale": True}
+        if "refused" in answer:
+            refused: dict[str, Any] = answer["refused"]
+            return refused
+        return {"why": f"the forked kernel ended before it was ready ({answer.get('exit')})"}
+
+    def _request(self, command: Any, environment: dict[str, str], kwargs: dict[str, Any]) -> dict[str, Any]:
+        from nbdataops.kernel.circumstances import Handed
+
+        return {
+            "do": "launch",
+            "arguments": command.arguments,
+            "environment": environment | {"JPY_PARENT_PID": str(os.getpid())},
+            "cwd": os.path.abspath(kwargs.get("cwd") or "."),  # nbconvert gives a relative one
+            "handed": asdict(Handed.of_this_process()),
+            "sockets": self._sockets,
+        }
+
+    def _hold(self, lease: Any, pid: int, kwargs: dict[str, Any]) -> None:
+        lease.begin(pid)
+        self.process, self.pid, self.pgid = lease, pid, pid
+        self.cwd = kwargs.get("cwd") or os.getcwd()
+
+    def _forget(self) -> None:
+        for stream in (self.process.stdout, self.process.stderr):
+            if stream is not None:
+                stream.close()
+        self.process = None
+
+    # ------------------------------------------------------------------ the client's side
+    def _use_unix_sockets(self) -> None:
+        """Unix sockets in the runtime folder instead of TCP ports, if the client has left everything as it is."""
+        manager = self.parent
+        given = any(getattr(manager, f"{c}_port") for c in ("shell", "iopub", "stdin", "hb", "control"))
+        if manager.transport != "tcp" or given or manager.ip not in ("", localhost(), "localhost"):
+            return
+        with contextlib.suppress(NotWarmError):
+            from nbdataops.kernel.runtime_folder import runtime_folder
+
+            self._sockets = str(runtime_folder() / f"k{uuid.uuid4().hex[:12]}")
+            manager.cache_ports = False
+            manager.transport = "ipc"
+            manager.ip = self._sockets
+
+    def _use_prompt_client(self) -> None:
+        from nbdataops.kernel.client import STOCK
+
+        current = self.parent.client_factory
+        prompt = STOCK.get(f"{current.__module__}.{current.__qualname__}")
+        if prompt is not None:
+            self.parent.client_class = prompt
+
+    def _note(self, why: str, kwargs: dict[str, Any]) -> None:
+        self.cold_reason = why
+        self.log.info("This kernel starts cold: %s", why)
+        if sys.platform == "linux":
+            from nbdataops.kernel.runtime_folder import runtime_folder
+
+            with contextlib.suppress(NotWarmError):
+                cold.record(runtime_folder(), why, str(kwargs.get("cwd") or Path.cwd()))
+
+
+def _off_reason() -> str | None:
+    """Why this client has no warm kernels at all, if so."""
+    if sys.platform != "linux":
+        return f"warm kernels need Linux; this is {sys.platform}"
+    if not hasattr(os, "pidfd_open"):
+        return "warm kernels need a Python and a Linux (5.3 or newer) with pidfd_open"
+    if os.environ.get(SWITCH, "").lower() == "cold":
+        return f"{SWITCH}=cold"
+    return None
+
+
+@contextlib.contextmanager
+def _standard_streams(lease: Any, kwargs: dict[str, Any]) -> Iterator[list[int]]:
+    """The three descriptors to hand over, as subprocess.Popen would understand the client's arguments."""
+    opened: list[int] = []
+
+    def null() -> int:
+        opened.append(os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC))
+        return opened[-1]
+
+    def output(name: str, standard: int) -> int:
+        wanted = kwargs.get(name)
+        if wanted is None:
+            try:
+                os.fstat(standard)
+            except OSError:
+                return null()
+            return standard
+        if wanted == subprocess.DEVNULL:
+            return null()
+        if wanted == subprocess.PIPE:
+            reading, writing = os.pipe()
+            opened.append(writing)
+            setattr(lease, name, os.fdopen(reading, "rb"))
+            return writing
+        return wanted if isinstance(wanted, int) else int(wanted.fileno())
+
+    try:
+        out = output("stdout", 1)
+        error = out if kwargs.get("stderr") == subprocess.STDOUT else output("stderr", 2)
+        # jupyter_client gives an ordinary kernel a pipe and closes it: nothing to read either way.
+        yield [null(), out, error]
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)

@@ -1,0 +1,138 @@
+"""`python -m nbdataops.kernel.server`: load everything, then serve. Started by clients (`starting`), not by people.
+
+It leaves its client's process tree first (a child forks on, its parent ends), so that the client neither waits for
+it nor takes it along. When a module turns out to be one that must not be preloaded, the process executes itself anew
+without it: what has been imported cannot be undone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gc
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from nbdataops.kernel.environment_reads import INLINE_BACKEND, watched
+from nbdataops.kernel.fork_server import ForkServer, Preloaded, listen, told
+from nbdataops.kernel.forked_kernel import Ahead
+from nbdataops.kernel.installed_state import InstalledState
+from nbdataops.kernel.leftovers import sweep
+from nbdataops.kernel.preloading import FoundationError, Preloading, added
+from nbdataops.kernel.rehearsal import rehearse
+from nbdataops.kernel.third_party import Installed
+
+ROOM = 16 * 2**20
+"""Bytes that must be free for shared memory and temporary files: libraries try both when they are imported, and
+remember for ever that it did not work."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    options = _options(arguments)
+    if not options.again and os.fork():
+        os._exit(0)
+    # As in ipykernel_launcher: the folder of the server is no place to import from.
+    if sys.path and sys.path[0] in ("", os.getcwd()):
+        del sys.path[0]
+    path = Path(options.socket)
+    try:
+        _require_room()
+        preloaded = _preload(options)
+        sweep(path.parent)
+        gc.collect()
+        gc.freeze()
+        server = ForkServer(listen(path), path, options.lock, preloaded, options.idle_s)
+    except (FoundationError, OSError) as error:
+        print(f"no fork server: {error}", flush=True)
+        told(options.tell, {"failed": str(error)})
+        return 1
+    print(f"{time.strftime('%F %T')} pid {os.getpid()} serves; loaded in {preloaded.seconds:.2f} s", flush=True)
+    told(options.tell, {"ready": True})
+    server.serve()
+    with contextlib.suppress(OSError):
+        path.with_suffix(".log").unlink()
+    sweep(path.parent)
+    return 0
+
+
+def _preload(options: argparse.Namespace) -> Preloaded:
+    started = time.monotonic()
+    excluded = json.loads(options.excluded)
+    # Before matplotlib reads it; ipykernel sets the same later in each kernel.
+    os.environ["MPLBACKEND"] = os.environ.get("MPLBACKEND") or INLINE_BACKEND
+    environment = dict(os.environ)
+    installed = Installed.of_this_interpreter()
+    loading = Preloading(installed, excluded)
+    with watched() as names:
+        loading.lay_foundation()
+        loading.load(options.preload)
+        loading.load(rehearse())
+    loading.settle()
+    if loading.found:
+        _again(excluded | loading.found, environment)
+    ahead = Ahead(installed, loading.can_be_hidden, added(environment, os.environ), os.getpid())
+    return Preloaded(
+        ahead,
+        InstalledState.of(installed, sys.modules),
+        environment,
+        frozenset(names),
+        tuple(loading.modules),
+        excluded,
+        time.monotonic() - started,
+    )
+
+
+def _again(excluded: dict[str, str], environment: dict[str, str]) -> NoReturn:
+    """Execute this program anew without those modules, in the environment as it was before libraries changed it.
+
+    Each time excludes at least one more, so this ends.
+    """
+    for module, why in sorted(excluded.items()):
+        print(f"not preloaded: {module}: {why}", flush=True)
+    words = list(sys.argv[1:])
+    for option in ("--excluded", "--again"):
+        while option in words:
+            at = words.index(option)
+            del words[at : at + (2 if option == "--excluded" else 1)]
+    command = [sys.executable, *_flags(), "-m", "nbdataops.kernel.server", *words, "--again"]
+    os.execve(sys.executable, [*command, "--excluded", json.dumps(excluded)], environment)
+
+
+def _flags() -> list[str]:
+    """The interpreter's own options, as the client gave them."""
+    words = sys.orig_argv[1:]
+    return words[: words.index("-m")]
+
+
+def _require_room() -> None:
+    import tempfile
+
+    for folder in ("/dev/shm", tempfile.gettempdir()):
+        try:
+            about = os.statvfs(folder)
+        except OSError:
+            continue
+        free = about.f_bavail * about.f_frsize
+        if about.f_blocks and free < ROOM:
+            raise FoundationError(f"only {free / 2**20:.0f} MB are free in {folder}")
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="nbdataops.kernel.server", description=__doc__)
+    parser.add_argument("--socket", required=True, help="where to listen")
+    parser.add_argument("--lock", type=int, required=True, help="descriptor of the lock that stands for this server")
+    parser.add_argument("--tell", type=int, required=True, help="descriptor of the pipe to the client")
+    parser.add_argument("--preload", nargs="*", default=[], help="modules to import")
+    parser.add_argument("--excluded", default="{}", help="JSON: modules that must not be, and why")
+    parser.add_argument("--idle-s", type=float, default=600.0, help="seconds without kernels after which it ends")
+    parser.add_argument("--again", action="store_true", help="executed anew, with modules excluded")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
