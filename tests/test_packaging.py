@@ -24,6 +24,7 @@ REPOSITORY = Path(__file__).parent.parent
 ENTRY_POINTS = {
     "console_scripts": {"nbdataops": "nbdataops.cli:main"},
     "papermill.engine": {"nbdataops": "nbdataops.build.engine_entry:Engine"},
+    "jupyter_client.kernel_provisioners": {"nbdataops-warm": "nbdataops.kernel.provisioner:WarmProvisioner"},
 }
 LEFTOVERS = (
     "notebooks/blank/.nbdataops/ledger.sqlite",

@@ -21,7 +21,10 @@ _LIMITS = ("AS", "CPU", "DATA", "FSIZE", "MEMLOCK", "MSGQUEUE", "NICE", "NPROC",
 
 def circumstances() -> tuple[tuple[str, str], ...]:
     """Credentials, capabilities, control groups, namespaces, root, processors, limits and priority of this process."""
-    found = {"affinity": repr(sorted(os.sched_getaffinity(0))), "nice": str(os.getpriority(os.PRIO_PROCESS, 0))}
+    found = {
+        "affinity": repr(sorted(os.sched_getaffinity(0))),
+        "nice": str(os.getpriority(os.PRIO_PROCESS, 0)),
+    }
     for line in _read("/proc/self/status").splitlines():
         name, _, value = line.partition(":")
         if name in _STATUS:
@@ -30,7 +33,7 @@ def circumstances() -> tuple[tuple[str, str], ...]:
     found["oom"] = _read("/proc/self/oom_score_adj").strip()
     for link in ("root", "ns/cgroup", "ns/ipc", "ns/mnt", "ns/net", "ns/pid", "ns/time", "ns/user", "ns/uts"):
         with contextlib.suppress(OSError):
-            found[link] = os.readlink(f"/proc/self/{link}")
+            found[link] = str(Path(f"/proc/self/{link}").readlink())
     for name in _LIMITS:
         number = getattr(resource, f"RLIMIT_{name}", None)
         if number is not None:
@@ -49,7 +52,8 @@ class Handed:
     @classmethod
     def of_this_process(cls) -> Handed:
         mask = next(
-            (l.partition(":")[2] for l in _read("/proc/self/status").splitlines() if l.startswith("Umask:")), "022"
+            (line[6:] for line in _read("/proc/self/status").splitlines() if line.startswith("Umask:")),
+            "022",
         )
         files, core = resource.getrlimit(resource.RLIMIT_NOFILE), resource.getrlimit(resource.RLIMIT_CORE)
         return cls(int(mask, 8), files, core)

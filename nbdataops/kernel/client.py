@@ -7,13 +7,14 @@ ends it anyway: the idle status of this client's own request, which is the last 
 from __future__ import annotations
 
 import time
+from functools import partial
 from queue import Empty
 from typing import Any
 
-from jupyter_client.asynchronous import AsyncKernelClient
-from jupyter_client.blocking import BlockingKernelClient
+from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.client import KernelClient
-from jupyter_client.utils import ensure_async, run_sync
+from jupyter_core.utils import ensure_async, run_sync
 
 STOCK = {
     "jupyter_client.asynchronous.client.AsyncKernelClient": "nbdataops.kernel.client.PromptAsyncKernelClient",
@@ -28,10 +29,10 @@ async def _wait_for_ready(self: KernelClient, timeout: float | None = None) -> N
     patience = 0.1
     while True:
         request = self.kernel_info()
-        reply = await _until(self.shell_channel, lambda m: _answers(m, "kernel_info_reply", request), 1.0)
+        reply = await _until(self.shell_channel, partial(_answers, "kernel_info_reply", request), 1.0)
         if reply is not None:
             # The subscription may not have reached the kernel in time for this idle: then ask again.
-            idle = await _until(self.iopub_channel, lambda m: _is_idle(m, request), patience)
+            idle = await _until(self.iopub_channel, partial(_is_idle, request), patience)
             patience = min(2 * patience, 2.0)
             if idle is not None:
                 self._handle_kernel_info_reply(reply)
@@ -55,12 +56,12 @@ async def _until(channel: Any, wanted: Any, timeout_s: float) -> dict[str, Any] 
     return None
 
 
-def _answers(message: dict[str, Any], kind: str, request: str) -> bool:
+def _answers(kind: str, request: str, message: dict[str, Any]) -> bool:
     return bool(message["msg_type"] == kind and message["parent_header"].get("msg_id") == request)
 
 
-def _is_idle(message: dict[str, Any], request: str) -> bool:
-    return _answers(message, "status", request) and message["content"]["execution_state"] == "idle"
+def _is_idle(request: str, message: dict[str, Any]) -> bool:
+    return _answers("status", request, message) and message["content"]["execution_state"] == "idle"
 
 
 class PromptAsyncKernelClient(AsyncKernelClient):

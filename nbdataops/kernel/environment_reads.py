@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 INLINE_BACKEND = "module://matplotlib_inline.backend_inline"
 """What ipykernel puts into MPLBACKEND when nothing is there; matplotlib reads it when it is imported."""
@@ -21,10 +21,29 @@ _PREFIXES = (
     "JOBLIB_", "LOKY_", "MPL", "MATPLOTLIB", "PILLOW_", "PYPARSING", "CUDA_", "SSL_CERT_",
 )  # fmt: skip
 _NAMES = frozenset(
-    {"HOME", "USER", "LANG", "LANGUAGE", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "SOURCE_DATE_EPOCH"}
+    {
+        "HOME",
+        "USER",
+        "LANG",
+        "LANGUAGE",
+        "XDG_CACHE_HOME",
+        "XDG_CONFIG_HOME",
+        "XDG_DATA_HOME",
+        "SOURCE_DATE_EPOCH",
+    }
 )
 SET_ANEW = frozenset(
-    {"JPY_INTERRUPT_EVENT", "JPY_PARENT_PID", "JPY_SESSION_NAME", "COLUMNS", "LINES", "TERM", "TEMP", "TMP", "TMPDIR"}
+    {
+        "JPY_INTERRUPT_EVENT",
+        "JPY_PARENT_PID",
+        "JPY_SESSION_NAME",
+        "COLUMNS",
+        "LINES",
+        "TERM",
+        "TEMP",
+        "TMP",
+        "TMPDIR",
+    }
 )
 """Read early, yet harmless: ipykernel's poller is replaced by the lease, TERM is ipykernel's own in every kernel,
 `tempfile` and the session's name are set anew in each kernel, and the size of a terminal is read again when asked."""
@@ -45,7 +64,7 @@ def read_at_load(environment: Mapping[str, str], preload: Iterable[str]) -> tupl
 class _Watched(os._Environ):  # type: ignore[type-arg]
     """`os.environ` while it is watched. Its class is exchanged, since libraries keep references to the object."""
 
-    names: set[str] = set()
+    names: ClassVar[set[str]] = set()
 
     def __getitem__(self, key: Any) -> Any:
         type(self).names.add(key if isinstance(key, str) else os.fsdecode(key))
@@ -62,7 +81,7 @@ def watched() -> Iterator[set[str]]:
     try:
         yield names
     finally:
-        os.environ.__class__ = ordinary  # type: ignore[assignment]
+        os.environ.__class__ = ordinary
 
 
 def different(names: Iterable[str], ours: Mapping[str, str], theirs: Mapping[str, str]) -> tuple[str, ...]:
@@ -72,9 +91,7 @@ def different(names: Iterable[str], ours: Mapping[str, str], theirs: Mapping[str
     ('HOME',)
     """
     return tuple(
-        sorted(
-            n for n in set(names) - SET_ANEW if _normal(n, ours.get(n)) != _normal(n, theirs.get(n))
-        )
+        sorted(n for n in set(names) - SET_ANEW if _normal(n, ours.get(n)) != _normal(n, theirs.get(n)))
     )
 
 

@@ -11,29 +11,29 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import selectors
 import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from nbdataops.kernel import frames
+from nbdataops.kernel.door import Door
 from nbdataops.kernel.environment_reads import different
 from nbdataops.kernel.forked_kernel import GRACE_S, Ahead, Request, own_signals, run
 from nbdataops.kernel.installed_state import InstalledState
 from nbdataops.kernel.leftovers import remove_sockets
-from nbdataops.kernel.runtime_folder import same_user
+from nbdataops.kernel.standby import Standby, run_standby
 
-REQUEST_S = 10.0
-"""A client that has connected must have said what it wants within this time."""
 LOOK_S = 30.0
 """Between looks at whether the server's own socket is still the one that clients find."""
+REFILL_S = 0.1
+"""After a kernel was given away, before the next standby is forked: the kernel in use comes first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,31 +53,32 @@ class Preloaded:
 
 @dataclass
 class Kernel:
-    """A forked process: `lease` is None once its client has gone, `sockets` where its ZeroMQ sockets lie."""
+    """A forked process. `lease` is None when its client has gone, and while it has none (a standby)."""
 
     pid: int
     process: int
     lease: socket.socket | None
     cwd: str
     sockets: str | None
+    """Where its ZeroMQ sockets lie: the path without `-1` to `-5`."""
     since: float = field(default_factory=time.time)
     kill_at: float | None = None
+    control: socket.socket | None = None
+    """The server's end of a standby's connection."""
+    receiver: frames.Receiver | None = None
+    standby: Standby | None = None
+    """Set while it is ready to be adopted."""
 
 
 class ForkServer:
     """See the module. `serve` returns when the server has retired and its last kernel has ended."""
 
-    def __init__(self, listener: socket.socket, path: Path, lock: int, preloaded: Preloaded, idle_s: float) -> None:
-        self.path, self.preloaded, self.idle_s = path, preloaded, idle_s
+    def __init__(self, path: Path, lock: int, preloaded: Preloaded, idle_s: float) -> None:
+        self.preloaded, self.idle_s = preloaded, idle_s
         self.kernels: dict[int, Kernel] = {}
-        self.forks = 0
-        self._listener, self._lock = listener, lock
+        self.forks = self.adopted = 0
+        self._folder, self._lock = path.parent, lock
         self._selector = selectors.DefaultSelector()
-        self._receivers: dict[socket.socket, tuple[frames.Receiver, float]] = {}
-        self._retired = False
-        self._used = time.monotonic()
-        self._inode = path.stat().st_ino
-        self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         self._woken, self._waker = socket.socketpair()
         for end in (self._woken, self._waker):
             end.setblocking(False)
@@ -85,121 +86,93 @@ class ForkServer:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
-        listener.setblocking(False)
-        self._watch(listener, self._accept)
-        self._watch(self._woken, self._terminated)
+        self._selector.register(self._woken, selectors.EVENT_READ, self._signalled)
+        self._used = time.monotonic()
+        self._wanted: tuple[int, tuple[str, ...]] = (0, ())
+        """How many standbys, and with which further arguments: as the last client said."""
+        self._refill_at: float | None = None
+        self.door = Door(path, self._selector, self._answer)
 
     def serve(self) -> None:
-        while not (self._retired and not self.kernels):
+        while self.door.is_open or self.kernels:
             for key, _ in self._selector.select(self._patience()):
-                if self._selector.get_map().get(key.fd) is key:  # an earlier event of this round may have ended it
+                if (
+                    self._selector.get_map().get(key.fd) is key
+                ):  # an earlier event of this round may have ended it
                     key.data()
             self._look_around(time.monotonic())
-        self._close()
+        signal.set_wakeup_fd(-1)
+        self._selector.close()
+        self._woken.close()
+        self._waker.close()
 
     def retire(self) -> None:
         """Take no more requests; let another server have the place at once."""
-        if self._retired:
-            return
-        self._retired = True
-        self._selector.unregister(self._listener)
-        self._listener.close()
-        if self._is_ours():
-            self.path.unlink(missing_ok=True)
-        self._release_lock()
+        if self.door.is_open:
+            self.door.close()
+            self._refill_at = None
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+            os.close(self._lock)
+            self._lock = -1
+            for standby in self._standbys():
+                self._end(standby)
 
-    # ------------------------------------------------------------------ clients
-    def _accept(self) -> None:
-        try:
-            connection, _ = self._listener.accept()
-        except BlockingIOError:
-            return
-        except OSError:  # no descriptor left: take the spare one, to turn the client away rather than spin
-            os.close(self._spare)
-            with contextlib.suppress(OSError):
-                self._listener.accept()[0].close()
-            with contextlib.suppress(OSError):
-                self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-            return
-        if not same_user(connection):
-            connection.close()
-            return
-        self._receivers[connection] = (frames.Receiver(connection), time.monotonic() + REQUEST_S)
-        self._watch(connection, lambda: self._hear(connection))
+    def stop(self) -> None:
+        """Retire, and end the kernels in use, too."""
+        self.retire()
+        for kernel in self.kernels.values():
+            self._end(kernel)
 
-    def _hear(self, connection: socket.socket) -> None:
-        receiver, _ = self._receivers[connection]
-        try:
-            receiver.pump()
-            frame = receiver.next()
-            if frame is not None:
-                self._forget(connection)
-                self._answer(connection, receiver, frame)
-            elif receiver.ended:
-                self._turn_away(connection)
-        except (frames.FrameError, OSError, KeyError, TypeError, ValueError) as error:
-            print(f"a request that cannot be served: {error!r}", flush=True)
-            receiver.close_files()
-            self._turn_away(connection)
-
+    # ------------------------------------------------------------------ requests
     def _answer(self, connection: socket.socket, receiver: frames.Receiver, frame: dict[str, Any]) -> None:
         self._used = time.monotonic()
-        match frame.get("do"):
-            case "launch":
-                self._launch(connection, receiver, frame)
-                return
-            case "status":
-                frames.send(connection, self.status())
-            case "retire":
-                self.retire()
-                frames.send(connection, {"kernels": len(self.kernels)})
-            case "stop":
-                self.retire()
-                frames.send(connection, {"kernels": len(self.kernels)})
-                for kernel in self.kernels.values():
-                    self._end(kernel)
-        receiver.close_files()
-        connection.close()
-
-    def _turn_away(self, connection: socket.socket) -> None:
-        if connection in self._receivers:
-            receiver = self._receivers[connection][0]
-            self._forget(connection)
-            receiver.close_files()
-        connection.close()
-
-    def _forget(self, connection: socket.socket) -> None:
-        del self._receivers[connection]
-        self._selector.unregister(connection)
-
-    # ------------------------------------------------------------------ kernels
-    def _launch(self, connection: socket.socket, receiver: frames.Receiver, frame: dict[str, Any]) -> None:
-        request, files = Request.of(frame), receiver.files
-        refusal = self._refusal(request)
-        if refusal is not None or len(files) != 3:
-            frames.send(connection, {"refused": refusal or {"why": "no standard streams were handed over"}})
-            receiver.close_files()
-            connection.close()
-            if refusal is not None and refusal.get("stale"):
-                self.retire()
-            return
-        sys.stdout.flush()
-        sys.stderr.flush()
+        kept = False
         try:
-            child = os.fork()
-        except OSError as error:
-            frames.send(connection, {"refused": {"why": f"the fork server cannot fork: {error.strerror}"}})
+            match frame.get("do"):
+                case "launch":
+                    kept = self._launch(connection, receiver.files, frame)
+                case "status":
+                    frames.send(connection, self.status())
+                case "retire":
+                    self.retire()
+                    frames.send(connection, self.status())
+                case "stop":
+                    self.stop()
+                    frames.send(connection, self.status())
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            print(f"a request that cannot be served: {error!r}", flush=True)
+        finally:
             receiver.close_files()
-            connection.close()
-            return
+            if not kept:
+                connection.close()
+
+    def _launch(self, connection: socket.socket, files: list[int], frame: dict[str, Any]) -> bool:
+        """Fork or give away a kernel; False when the request is refused."""
+        request = Request.of(frame)
+        refusal = (
+            self._refusal(request) if len(files) == 3 else {"why": "no standard streams were handed over"}
+        )
+        if refusal is None:
+            self._wanted = (int(frame["standbys"]), request.further)
+            if self._standbys_missing():
+                self._refill_at = time.monotonic() + REFILL_S
+            if frame["adopt"] and self._adopt(request, files, connection):
+                return True
+            try:
+                child = self._fork()
+            except OSError as error:
+                refusal = {"why": f"the fork server cannot fork: {error.strerror}"}
+        if refusal is not None:
+            frames.send(connection, {"refused": refusal})
+            if refusal.get("stale"):
+                self.retire()
+            return False
         if child == 0:
-            self._close_in_child()
             run(request, files, connection, self.preloaded.ahead)
-        receiver.close_files()
-        self._register(child, connection, request.cwd, frame.get("sockets"))
+        return self._register(Kernel(child, -1, connection, request.cwd, frame.get("sockets")))
 
     def _refusal(self, request: Request) -> dict[str, Any] | None:
-        if self._retired:
+        if not self.door.is_open:
             return {"why": "the fork server is about to end", "stale": True}
         changed = self.preloaded.state.difference()
         if changed is not None:
@@ -210,20 +183,109 @@ class ForkServer:
             return {"why": why, "environment": list(names)}
         return None
 
-    def _register(self, child: int, lease: socket.socket, cwd: str, sockets: str | None) -> None:
-        self.forks += 1
-        try:
-            process = os.pidfd_open(child)
-        except OSError:  # no descriptor left: a kernel that cannot be watched must not live
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            lease.close()
-            return
-        kernel = Kernel(child, process, lease, cwd, sockets)
-        self.kernels[child] = kernel
-        self._watch(lease, lambda: self._lease_lost(kernel))
-        self._watch(process, lambda: self._ended(kernel))
+    def _fork(self) -> int:
+        """Fork; in the child nothing of the server is open any more. Raises OSError."""
+        sys.stdout.flush()
+        sys.stderr.flush()
+        child = os.fork()
+        if child == 0:
+            own_signals()
+            self._selector.close()
+            self._woken.close()
+            self._waker.close()
+            if self.door.is_open:
+                self.door.close_in_child()
+                os.close(self._lock)
+            for kernel in self.kernels.values():
+                os.close(kernel.process)
+                for held in (kernel.lease, kernel.control):
+                    if held is not None:
+                        held.close()
+        else:
+            self.forks += 1
+        return child
 
+    def _register(self, kernel: Kernel) -> bool:
+        """Watch a forked process; False when it cannot be watched, in which case it is ended."""
+        try:
+            kernel.process = os.pidfd_open(kernel.pid)
+        except OSError:  # no descriptor is left
+            os.kill(kernel.pid, signal.SIGKILL)
+            os.waitpid(kernel.pid, 0)
+            return False
+        self.kernels[kernel.pid] = kernel
+        self._selector.register(kernel.process, selectors.EVENT_READ, lambda: self._ended(kernel))
+        if kernel.lease is not None:
+            self._selector.register(kernel.lease, selectors.EVENT_READ, lambda: self._lease_lost(kernel))
+        return True
+
+    # ------------------------------------------------------------------ standbys
+    def _standbys(self) -> list[Kernel]:
+        return [kernel for kernel in self.kernels.values() if kernel.control is not None]
+
+    def _standbys_missing(self) -> bool:
+        return self._wanted[0] > len(self._standbys())
+
+    def _refill(self) -> None:
+        """Fork one standby; the next one when it is ready."""
+        self._refill_at = None
+        if not self._standbys_missing():
+            return
+        ours, theirs = socket.socketpair()
+        prefix = str(self._folder / f"k{uuid.uuid4().hex[:12]}")
+        try:
+            child = self._fork()
+        except OSError as error:
+            print(f"no standby can be forked: {error}", flush=True)
+            ours.close()
+            theirs.close()
+            return
+        if child == 0:
+            ours.close()
+            run_standby(theirs, prefix, self._wanted[1], self.preloaded.ahead)
+        theirs.close()
+        kernel = Kernel(child, -1, None, "", prefix, control=ours, receiver=frames.Receiver(ours))
+        if self._register(kernel):
+            self._selector.register(ours, selectors.EVENT_READ, lambda: self._standby_speaks(kernel))
+        else:
+            ours.close()
+
+    def _standby_speaks(self, kernel: Kernel) -> None:
+        assert kernel.receiver is not None
+        assert kernel.control is not None
+        kernel.receiver.pump()
+        frame = kernel.receiver.next() or {}
+        if "standby" in frame:
+            kernel.standby = Standby.of(frame["standby"])
+            if self._standbys_missing():
+                self._refill_at = time.monotonic() + REFILL_S
+        elif kernel.receiver.ended or "unusable" in frame:
+            if "unusable" in frame:
+                print(f"no standbys: {frame['unusable']}", flush=True)
+            self._selector.unregister(kernel.control)
+
+    def _adopt(self, request: Request, files: list[int], connection: socket.socket) -> bool:
+        """Give a standby away, if one suits."""
+        for kernel in self._standbys():
+            if kernel.standby is not None and kernel.standby.suits(request, self.preloaded.environment):
+                break
+        else:
+            return False
+        assert kernel.control is not None
+        try:
+            frames.send(kernel.control, request.to_frame(), [*files, connection.fileno()])
+        except OSError:  # it has just died
+            return False
+        self._selector.unregister(kernel.control)
+        kernel.control.close()
+        kernel.control = kernel.receiver = kernel.standby = None
+        kernel.lease, kernel.cwd, kernel.since = connection, request.cwd, time.time()
+        self._selector.register(connection, selectors.EVENT_READ, lambda: self._lease_lost(kernel))
+        self._refill_at = time.monotonic() + REFILL_S
+        self.adopted += 1
+        return True
+
+    # ------------------------------------------------------------------ ends
     def _lease_lost(self, kernel: Kernel) -> None:
         """The client's end has closed (it never says anything more on this connection)."""
         assert kernel.lease is not None
@@ -251,8 +313,12 @@ class ForkServer:
         del self.kernels[kernel.pid]
         self._selector.unregister(kernel.process)
         os.close(kernel.process)
+        if kernel.control is not None:
+            with contextlib.suppress(KeyError):
+                self._selector.unregister(kernel.control)
+            kernel.control.close()
         if kernel.lease is None:
-            remove_sockets(kernel.sockets)  # its client would have done so
+            remove_sockets(kernel.sockets)  # a client would have done so
             return
         self._selector.unregister(kernel.lease)
         with contextlib.suppress(OSError):
@@ -262,25 +328,29 @@ class ForkServer:
     # ------------------------------------------------------------------ the server itself
     def status(self) -> dict[str, Any]:
         """What `nbdataops kernel status` shows of this server."""
-        loaded = self.preloaded
+        in_use = [kernel for kernel in self.kernels.values() if kernel.control is None]
         return {
             "pid": os.getpid(),
             "python": sys.executable,
-            "modules": list(loaded.modules),
-            "excluded": loaded.excluded,
-            "loaded_in_s": round(loaded.seconds, 3),
+            "modules": list(self.preloaded.modules),
+            "excluded": self.preloaded.excluded,
+            "loaded_in_s": round(self.preloaded.seconds, 3),
             "forks": self.forks,
-            "kernels": [{"pid": k.pid, "cwd": k.cwd, "since": k.since} for k in self.kernels.values()],
-            "retired": self._retired,
+            "adopted": self.adopted,
+            "kernels": [{"pid": k.pid, "cwd": k.cwd, "since": k.since} for k in in_use],
+            "standbys": [k.pid for k in self._standbys() if k.standby is not None],
+            "retired": not self.door.is_open,
             "idle_exit_s": self.idle_s,
         }
 
     def _patience(self) -> float:
         """Seconds until something is due."""
         now = time.monotonic()
-        due = [k.kill_at for k in self.kernels.values() if k.kill_at is not None]
-        due += [deadline for _, deadline in self._receivers.values()]
-        if not self.kernels and not self._retired:
+        due = [kernel.kill_at for kernel in self.kernels.values() if kernel.kill_at is not None]
+        due += self.door.deadlines
+        if self._refill_at is not None:
+            due.append(self._refill_at)
+        if self._is_idle():
             due.append(self._used + self.idle_s)
         return max(0.0, min([now + LOOK_S, *due]) - now)
 
@@ -289,63 +359,20 @@ class ForkServer:
             if kernel.kill_at is not None and now >= kernel.kill_at:
                 _signal_group(kernel.pid, signal.SIGKILL)
                 kernel.kill_at = None
-        for connection, (_, deadline) in list(self._receivers.items()):
-            if now >= deadline:
-                self._turn_away(connection)
-        if self._retired:
-            return
-        if not self._is_ours() or (not self.kernels and now >= self._used + self.idle_s):
+        self.door.turn_away_the_late(now)
+        if self.door.is_open and (
+            not self.door.is_found or (self._is_idle() and now >= self._used + self.idle_s)
+        ):
             self.retire()
+        if self._refill_at is not None and now >= self._refill_at:
+            self._refill()
 
-    def _terminated(self) -> None:
-        """A signal came; the only one that is let through is SIGTERM."""
-        numbers = self._woken.recv(4096)
-        if signal.SIGTERM in numbers:
-            self.retire()
-            for kernel in self.kernels.values():
-                self._end(kernel)
+    def _is_idle(self) -> bool:
+        return self.door.is_open and len(self._standbys()) == len(self.kernels)
 
-    def _is_ours(self) -> bool:
-        try:
-            return self.path.stat().st_ino == self._inode
-        except OSError:
-            return False
-
-    def _release_lock(self) -> None:
-        if self._lock >= 0:
-            with contextlib.suppress(OSError):
-                fcntl.flock(self._lock, fcntl.LOCK_UN)
-            os.close(self._lock)
-            self._lock = -1
-
-    def _watch(self, what: socket.socket | int, react: Callable[[], None]) -> None:
-        self._selector.register(what, selectors.EVENT_READ, react)
-
-    def _close_in_child(self) -> None:
-        """Close whatever of the server a kernel must not hold; the number of its own lease is not among it."""
-        own_signals()
-        self._selector.close()
-        self._woken.close()
-        self._waker.close()
-        os.close(self._spare)
-        if not self._retired:
-            self._listener.close()
-        if self._lock >= 0:
-            os.close(self._lock)
-        for connection in self._receivers:
-            connection.close()
-        for kernel in self.kernels.values():
-            os.close(kernel.process)
-            if kernel.lease is not None:
-                kernel.lease.close()
-
-    def _close(self) -> None:
-        signal.set_wakeup_fd(-1)
-        for connection in list(self._receivers):
-            self._turn_away(connection)
-        self._selector.close()
-        self._woken.close()
-        self._waker.close()
+    def _signalled(self) -> None:
+        if signal.SIGTERM in self._woken.recv(4096):
+            self.stop()
 
 
 def _signal_group(pid: int, number: int) -> None:
@@ -355,25 +382,3 @@ def _signal_group(pid: int, number: int) -> None:
     except ProcessLookupError:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
-
-
-def listen(path: Path) -> socket.socket:
-    """A listening socket at `path` for this user alone; it appears there only when it can be connected to."""
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    temporary = path.with_suffix(f".{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    mask = os.umask(0o177)
-    try:
-        listener.bind(str(temporary))
-    finally:
-        os.umask(mask)
-    listener.listen(1024)
-    temporary.replace(path)
-    return listener
-
-
-def told(descriptor: int, message: dict[str, Any]) -> None:
-    """Tell the client that started this server, through its pipe, and close it."""
-    with contextlib.suppress(OSError):
-        os.write(descriptor, json.dumps(message).encode() + b"\n")
-    os.close(descriptor)

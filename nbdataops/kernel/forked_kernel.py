@@ -10,8 +10,9 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
 from nbdataops.kernel import frames
@@ -28,22 +29,29 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a client asks a kernel to be: see `lease.launch_request` for the other end."""
+    """What a client asks a kernel to be."""
 
-    arguments: tuple[str, ...]
+    connection_file: str
+    further: tuple[str, ...]
+    """Arguments of ipykernel beside the connection file."""
     environment: dict[str, str]
     cwd: str
     handed: Handed
 
     @classmethod
     def of(cls, frame: dict[str, Any]) -> Request:
+        """Raises KeyError, TypeError or ValueError for a frame that lacks something."""
         handed = frame["handed"]
         return cls(
-            tuple(frame["arguments"]),
+            str(frame["connection_file"]),
+            tuple(map(str, frame["further"])),
             dict(frame["environment"]),
-            frame["cwd"],
-            Handed(handed["umask"], tuple(handed["files"]), tuple(handed["core"])),
+            str(frame["cwd"]),
+            Handed(int(handed["umask"]), tuple(handed["files"]), tuple(handed["core"])),
         )
+
+    def to_frame(self) -> dict[str, Any]:
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +75,7 @@ def run(request: Request, files: list[int], lease: socket.socket, ahead: Ahead) 
             os.close(handed)
         take_on(request, ahead)
         own_signals()
-        return start_application(request.arguments)
+        return start_application(["-f", request.connection_file, *request.further])
 
     def ready(application: Any) -> None:
         frames.send(lease, {"ready": {"pid": os.getpid(), "connection": None}})
@@ -115,21 +123,25 @@ def take_on(request: Request, ahead: Ahead) -> None:
         os.environ.setdefault(name, value)
     time.tzset()
     _fresh_state()
-    with contextlib.suppress(OSError), open("/proc/self/comm", "w") as comm:
-        comm.write("nbdataops-kernel")
+    with contextlib.suppress(OSError):
+        Path("/proc/self/comm").write_text("nbdataops-kern")  # as `ps -o comm` shows it; 15 bytes at most
 
 
-def start_application(arguments: Iterable[str]) -> Any:
+def start_application(arguments: Sequence[str]) -> Any:
     """An initialised ipykernel application, its sockets bound."""
     from ipykernel.kernelapp import IPKernelApp
 
-    # As in a kernel that was started with `-m ipykernel_launcher`.
-    launcher = importlib.util.find_spec("ipykernel_launcher")
-    sys.argv = [str(launcher.origin) if launcher else "ipykernel_launcher", *arguments]
+    sys.argv = program_arguments(arguments)
     application = IPKernelApp.instance()
     application.parent_handle = 1  # no poller for the parent's death: the lease tells
     application.initialize(list(arguments))
     return application
+
+
+def program_arguments(arguments: Sequence[str]) -> list[str]:
+    """`sys.argv` of a kernel that was started with `-m ipykernel_launcher`."""
+    launcher = importlib.util.find_spec("ipykernel_launcher")
+    return [str(launcher.origin) if launcher else "ipykernel_launcher", *arguments]
 
 
 def own_signals() -> None:
@@ -169,7 +181,7 @@ def _refuse_what_is_hidden(cwd: str, ahead: Ahead) -> None:
         hides = ahead.installed.hidden_by(folder, ahead.can_be_hidden)
         if hides is not None:
             raise RefusedError(f"{hides} in {folder} hides a module that the fork server has loaded")
-    if "matplotlib" in sys.modules and os.path.exists(os.path.join(cwd, "matplotlibrc")):
+    if "matplotlib" in sys.modules and Path(cwd, "matplotlibrc").exists():
         raise RefusedError(f"{cwd} has a matplotlibrc of its own")
 
 
@@ -179,7 +191,9 @@ def _fresh_state() -> None:
 
     tempfile.tempdir = None
     if "numpy.random" in sys.modules:
-        sys.modules["numpy"].random.seed()  # its global state; Python's own `random` reseeds itself after a fork
+        sys.modules[
+            "numpy"
+        ].random.seed()  # its global state; Python's own `random` reseeds itself after a fork
     process = sys.modules.get("multiprocessing.process")
     if process is not None:
         process.current_process().authkey = os.urandom(32)

@@ -18,7 +18,7 @@ def remove_sockets(prefix: str | None) -> None:
         return
     for number in range(1, CHANNELS + 1):
         with contextlib.suppress(OSError):
-            os.unlink(f"{prefix}-{number}")
+            Path(f"{prefix}-{number}").unlink()
 
 
 def sweep(folder: Path) -> None:

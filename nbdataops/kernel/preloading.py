@@ -2,7 +2,9 @@
 
 A fork copies memory and the thread that forks. A module that starts a thread, opens a socket, a pipe or a device, or
 pulls in a file that is no installed package, would leave every kernel with half of something: it is excluded, and
-with it whatever imports it. What has been imported cannot be undone, so the server then starts anew without it.
+with it whatever imports it. So is a module that asks for the running IPython when it is imported (to register a
+widget, to choose a display): in the server the answer would be that there is none. What has been imported cannot be
+undone, so the server then starts anew without it.
 """
 
 from __future__ import annotations
@@ -10,16 +12,22 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from nbdataops.kernel.third_party import Installed
 
 ALLOWED_THREADS = frozenset({"jemalloc_bg_thd"})
 """By the name that the thread itself has. jemalloc (in pyarrow) has fork handlers of its own that start it again.
 OpenBLAS's workers need no mention: its fork handler ends them, so after a first fork they are gone."""
+_ASKS = "it asks for the running IPython when it is imported"
+KNOWN = dict.fromkeys(
+    ("anywidget", "duckdb", "ipywidgets", "tqdm.auto", "tqdm.autonotebook", "tqdm.notebook"), _ASKS
+)
+"""Excluded without a try, which spares the second start: found out as all others are (see `Preloading.load`)."""
 FOUNDATION = (
     "ipykernel.kernelapp",
     "ipykernel.debugger",
@@ -43,6 +51,7 @@ class Preloading:
 
     installed: Installed
     excluded: dict[str, str]
+    """From the beginning: module and reason."""
     modules: list[str] = field(default_factory=list)
     found: dict[str, str] = field(default_factory=dict)
     """Newly excluded: module and reason."""
@@ -70,16 +79,23 @@ class Preloading:
     def _load(self, name: str) -> None:
         modules, threads, files = set(sys.modules), set(_threads()), _descriptors()
         try:
-            importlib.import_module(name)
+            with _asked_for_ipython() as asked:
+                importlib.import_module(name)
         except ModuleNotFoundError:
             return  # an optional part of the package: its absence is the kernel's to report
         except BaseException as error:  # even SystemExit: whatever a module does must not end the server
             self.found[name] = f"importing it failed: {type(error).__name__}: {error}"
             return
+        if asked:
+            if not _undone(name, set(sys.modules) - modules):
+                self.found[name] = _ASKS
+            return
         self.modules.append(name)
         for thread in set(_threads()) - threads:
             self._threads[thread] = name
-        opened = {d: what for d, what in _descriptors().items() if files.get(d) != what and not _harmless(what)}
+        opened = {
+            d: what for d, what in _descriptors().items() if files.get(d) != what and not _harmless(what)
+        }
         if opened:
             self.found[name] = f"importing it opened {', '.join(sorted(set(opened.values())))}"
         for module, file in self.installed.foreign(set(sys.modules) - modules - _own()):
@@ -116,6 +132,36 @@ def added(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, str]
     return {name: value for name, value in after.items() if before.get(name) != value}
 
 
+@contextmanager
+def _asked_for_ipython() -> Iterator[list[bool]]:
+    """A list that is not empty when somebody has asked meanwhile whether an IPython runs (as `get_ipython` does)."""
+    from IPython.core.interactiveshell import InteractiveShell
+
+    asked: list[bool] = []
+
+    def initialized(_: type) -> bool:
+        asked.append(True)
+        return False
+
+    shell: Any = InteractiveShell
+    shell.initialized = classmethod(initialized)
+    try:
+        yield asked
+    finally:
+        del shell.initialized
+
+
+def _undone(name: str, new: set[str]) -> bool:
+    """Undo an import, if it was of one module written in Python and nothing else."""
+    if new != {name} or not str(getattr(sys.modules[name], "__file__", "")).endswith(".py"):
+        return False
+    del sys.modules[name]
+    parent, _, child = name.rpartition(".")
+    if parent in sys.modules and hasattr(sys.modules[parent], child):
+        delattr(sys.modules[parent], child)
+    return True
+
+
 def _own() -> set[str]:
     """The modules of this package, which a kernel drops when they are not installed ones, and the program itself."""
     own = {name for name in sys.modules if name.partition(".")[0] == "nbdataops"}
@@ -132,9 +178,9 @@ def _threads() -> dict[int, str]:
 
 def _descriptors() -> dict[int, str]:
     found = {}
-    for name in os.listdir("/proc/self/fd"):
+    for link in Path("/proc/self/fd").iterdir():
         with suppress(OSError):
-            found[int(name)] = os.readlink(f"/proc/self/fd/{name}")
+            found[int(link.name)] = str(link.readlink())
     return found
 
 

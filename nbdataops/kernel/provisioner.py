@@ -13,16 +13,18 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_client.localinterfaces import localhost
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
-from traitlets import Bool, Enum, Float, List, Unicode
+from traitlets import Bool, Enum, Float, Int, List, Unicode
 
 from nbdataops.kernel import cold, frames
 from nbdataops.kernel.cold import NotWarmError
+
+if TYPE_CHECKING:
+    from nbdataops.kernel.lease import Lease
 
 SWITCH = "NBDATAOPS_KERNELS"
 """Set to `cold` in a client's environment: ordinary kernels only."""
@@ -31,18 +33,26 @@ READY_S = 60.0
 _KNOWN_ARGUMENTS = {"env", "cwd", "stdin", "stdout", "stderr", "independent", "kernel_id", "extra_arguments"}
 
 
-class WarmProvisioner(LocalProvisioner):  # type: ignore[misc]
+class WarmProvisioner(LocalProvisioner):
     """Forked kernels, or ordinary ones with a reason (`cold_reason`)."""
 
-    preload = List(Unicode(), help="Third-party modules that the fork server imports ahead of need.").tag(config=True)
-    transport = Enum(["ipc", "tcp"], "ipc", help="`ipc`: Unix sockets, where the client has not chosen.").tag(config=True)
+    preload = List(Unicode(), help="Third-party modules that the fork server imports ahead of need.").tag(
+        config=True
+    )
+    transport = Enum(["ipc", "tcp"], "ipc", help="`ipc`: Unix sockets, where the client has not chosen.").tag(
+        config=True
+    )
     prompt_client = Bool(True, help="Replace jupyter_client's stock client by one without fixed waits.").tag(
         config=True
     )
+    standby = Int(1, min=0, help="Kernels that are kept initialised ahead of need.").tag(config=True)
     idle_s = Float(600.0, help="Seconds without kernels after which a fork server ends.").tag(config=True)
 
     cold_reason: str | None = None
     """Why the last kernel was started the ordinary way; None when it was forked."""
+    process: Any = None
+    _lease: Lease | None = None
+    """The same as `process` while the kernel is a forked one."""
     _launches = 0
     _sockets: str | None = None
 
@@ -66,34 +76,29 @@ class WarmProvisioner(LocalProvisioner):  # type: ignore[misc]
         return self.connection_info
 
     async def wait(self) -> int | None:
-        if not self._is_warm:
-            code: int | None = await super().wait()
-            return code
-        while not await self.process.ended(3600.0):
+        lease = self._lease
+        if lease is None:
+            return await super().wait()
+        while not await lease.ended(3600.0):
             pass
-        code = self.process.returncode
-        self._forget()
-        return code
+        self._forget(lease)
+        return lease.returncode
 
     async def kill(self, restart: bool = False) -> None:
         await super().kill(restart=restart)
-        if self._is_warm:
-            await self.process.ended(5.0)  # else jupyter_client looks at once, and next in 0.1 s
+        if self._lease is not None:
+            await self._lease.ended(5.0)  # else jupyter_client looks at once, and next in 0.1 s
 
     async def shutdown_requested(self, restart: bool = False) -> None:
         """The request is on its way: wait for the end here rather than in steps of 0.1 s."""
-        if self._is_warm:
-            await self.process.ended(self.get_shutdown_wait_time(5.0) / 2)
+        if self._lease is not None:
+            await self._lease.ended(self.get_shutdown_wait_time(5.0) / 2)
 
     async def get_provisioner_info(self) -> dict[str, Any]:
         info: dict[str, Any] = await super().get_provisioner_info()
         return info | {"cold_reason": self.cold_reason}
 
     # ------------------------------------------------------------------ warm
-    @property
-    def _is_warm(self) -> bool:
-        return self.process is not None and not isinstance(self.process, subprocess.Popen)
-
     async def _launch_warm(self, cmd: list[str], kwargs: dict[str, Any]) -> None:
         """Set `process`, `pid` and what belongs to them. Raises NotWarmError."""
         why = _off_reason()
@@ -108,6 +113,7 @@ class WarmProvisioner(LocalProvisioner):  # type: ignore[misc]
 
         command = KernelCommand.of(cmd)
         further: tuple[str, ...] = ()
+        refused: dict[str, Any] | None = {}
         # Twice: a server may end just now, or find that something was installed; and once for each set of variables.
         for attempt in range(4):
             key = ServerKey.of(command, self.preload, kwargs["env"], further)
@@ -117,8 +123,8 @@ class WarmProvisioner(LocalProvisioner):  # type: ignore[misc]
             if "environment" in refused and not set(refused["environment"]) <= set(further):
                 further = tuple(sorted({*further, *refused["environment"]}))
             elif not refused.get("stale") or attempt > 1:
-                raise NotWarmError(refused["why"])
-        raise NotWarmError(refused["why"])
+                break
+        raise NotWarmError(str((refused or {}).get("why")))
 
     async def _ask(self, key: Any, command: Any, kwargs: dict[str, Any]) -> dict[str, Any] | None:
         """Ask the server of this key for a kernel; None when there is one, else the refusal. Raises NotWarmError."""
@@ -137,7 +143,7 @@ class WarmProvisioner(LocalProvisioner):  # type: ignore[misc]
                 frames.send(connection, self._request(command, environment, kwargs), files)
             answer = await lease.answer(READY_S)
             if answer is not None and "ready" in answer:
-                self._hold(lease, answer["ready"]["pid"], kwargs)
+                self._hold(lease, answer["ready"], kwargs)
                 return None
         except OSError as error:
             answer = {"refused": {"why": f"the fork server cannot be asked: {error}", "stale": True}}
@@ -154,31 +160,47 @@ class WarmProvisioner(LocalProvisioner):  # type: ignore[misc]
 
     def _request(self, command: Any, environment: dict[str, str], kwargs: dict[str, Any]) -> dict[str, Any]:
         from nbdataops.kernel.circumstances import Handed
+        from nbdataops.kernel.forked_kernel import Request
 
-        return {
+        request = Request(
+            str(command.connection_file),
+            command.further,
+            environment | {"JPY_PARENT_PID": str(os.getpid())},
+            str(Path(kwargs.get("cwd") or ".").absolute()),  # nbconvert gives a relative one
+            Handed.of_this_process(),
+        )
+        return request.to_frame() | {
             "do": "launch",
-            "arguments": command.arguments,
-            "environment": environment | {"JPY_PARENT_PID": str(os.getpid())},
-            "cwd": os.path.abspath(kwargs.get("cwd") or "."),  # nbconvert gives a relative one
-            "handed": asdict(Handed.of_this_process()),
             "sockets": self._sockets,
+            "standbys": self.standby,
+            "adopt": self._may_adopt,
         }
 
-    def _hold(self, lease: Any, pid: int, kwargs: dict[str, Any]) -> None:
-        lease.begin(pid)
-        self.process, self.pid, self.pgid = lease, pid, pid
-        self.cwd = kwargs.get("cwd") or os.getcwd()
+    @property
+    def _may_adopt(self) -> bool:
+        """A standby has addresses and a key of its own: not for a restart, nor for TCP or encrypted channels."""
+        info = self.connection_info
+        return self._launches == 1 and info.get("transport") == "ipc" and "curve_publickey" not in info
 
-    def _forget(self) -> None:
-        for stream in (self.process.stdout, self.process.stderr):
+    def _hold(self, lease: Lease, ready: dict[str, Any], kwargs: dict[str, Any]) -> None:
+        lease.begin(ready["pid"])
+        self.process = self._lease = lease
+        self.pid = self.pgid = lease.pid
+        self.cwd = kwargs.get("cwd") or Path.cwd()
+        if ready["connection"] is not None:
+            self.connection_info = ready["connection"] | {"key": ready["connection"]["key"].encode()}
+            self._sockets = ready["connection"]["ip"]
+
+    def _forget(self, lease: Lease) -> None:
+        for stream in (lease.stdout, lease.stderr):
             if stream is not None:
                 stream.close()
-        self.process = None
+        self.process = self._lease = None
 
     # ------------------------------------------------------------------ the client's side
     def _use_unix_sockets(self) -> None:
         """Unix sockets in the runtime folder instead of TCP ports, if the client has left everything as it is."""
-        manager = self.parent
+        manager: Any = self.parent
         given = any(getattr(manager, f"{c}_port") for c in ("shell", "iopub", "stdin", "hb", "control"))
         if manager.transport != "tcp" or given or manager.ip not in ("", localhost(), "localhost"):
             return
@@ -193,10 +215,11 @@ class WarmProvisioner(LocalProvisioner):  # type: ignore[misc]
     def _use_prompt_client(self) -> None:
         from nbdataops.kernel.client import STOCK
 
-        current = self.parent.client_factory
+        manager: Any = self.parent
+        current = manager.client_factory
         prompt = STOCK.get(f"{current.__module__}.{current.__qualname__}")
         if prompt is not None:
-            self.parent.client_class = prompt
+            manager.client_class = prompt
 
     def _note(self, why: str, kwargs: dict[str, Any]) -> None:
         self.cold_reason = why

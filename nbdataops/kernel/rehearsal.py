@@ -15,17 +15,23 @@ import signal
 import sys
 import tempfile
 import time
+from typing import Any
 
 LONGEST_S = 120
 CELLS = {
     "IPython": ("x = 1\nx", "1/0", "%who"),
-    "pandas": ("import pandas as pd\nf = pd.DataFrame({'a': [1.5, 2.5], 'b': ['x', 'y']})\nf", "f.describe()"),
+    "pandas": (
+        "import pandas as pd\nf = pd.DataFrame({'a': [1.5, 2.5], 'b': ['x', 'y']})\nf",
+        "f.describe()",
+    ),
     "pyarrow": (
-        "import io, pyarrow as pa, pyarrow.parquet as pq\n"
-        "to = io.BytesIO(); pq.write_table(pa.table({'a': [1, 2]}), to); pq.read_table(io.BytesIO(to.getvalue()))",
+        "import io, pyarrow as pa, pyarrow.parquet as pq\nto = io.BytesIO()\npq.write_table(pa.table({'a': [1]}), to)",
+        "pq.read_table(io.BytesIO(to.getvalue()))",
         "pa.Table.from_pandas(f).to_pandas()\nto = io.BytesIO(); f.to_parquet(to); pd.read_parquet(to)",
     ),
-    "sklearn.linear_model": ("from sklearn.linear_model import LinearRegression\nLinearRegression().fit(f[['a']], f['a'])",),
+    "sklearn.linear_model": (
+        "from sklearn.linear_model import LinearRegression\nLinearRegression().fit(f[['a']], f['a'])",
+    ),
     "matplotlib.pyplot": ("import matplotlib.pyplot as plt\nplt.plot([1, 2]); plt.show()",),
     "duckdb": ("import duckdb\nduckdb.sql('select 1 as a').df()",),
 }
@@ -66,7 +72,7 @@ def _perform(report: int) -> None:
     try:
         from ipykernel.kernelapp import IPKernelApp
 
-        app = IPKernelApp.instance()
+        app: Any = IPKernelApp.instance()
         app.parent_handle = 1
         app.initialize(
             [

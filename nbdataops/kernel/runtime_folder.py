@@ -24,7 +24,9 @@ def runtime_folder() -> Path:
     """The folder, made when it is not there; NotWarmError when it cannot be had or is not safe."""
     folder = place()
     if len(os.fsencode(folder)) + _ROOM > LONGEST:
-        raise NotWarmError(f"the path of {folder} is too long for a socket in it; set {VARIABLE} to a shorter one")
+        raise NotWarmError(
+            f"the path of {folder} is too long for a socket in it; set {VARIABLE} to a shorter one"
+        )
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         about = folder.lstat()

@@ -26,6 +26,8 @@ from nbdataops.kernel.server_key import ServerKey
 START_S = 120.0
 """A server that has not loaded everything within this time is given up (and ended). Usually it takes 2 to 5 s."""
 _POLL_S = 0.02
+PROGRAM = "import sys; from nbdataops.kernel.server import main; sys.exit(main(sys.argv[1:]))"
+"""Given by `-c`, so that `__main__` has no file, as in a kernel: some libraries look for that when imported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +96,27 @@ def _locked(path: Path) -> int | None:
 
 
 def _start(
-    place: ServerPlace, key: ServerKey, environment: Mapping[str, str], idle_s: float, lock: int, deadline: float
+    place: ServerPlace,
+    key: ServerKey,
+    environment: Mapping[str, str],
+    idle_s: float,
+    lock: int,
+    deadline: float,
 ) -> None:
     """Start a server and wait until it serves. Raises NotWarmError with what it said."""
     reading, writing = os.pipe()
     try:
-        command = [key.python, *key.flags, "-m", "nbdataops.kernel.server", "--socket", str(place.socket)]
-        command += ["--lock", str(lock), "--tell", str(writing), "--idle-s", str(idle_s), "--preload", *key.preload]
+        command = [key.python, *key.flags, "-c", PROGRAM, "--socket", str(place.socket)]
+        command += [
+            "--lock",
+            str(lock),
+            "--tell",
+            str(writing),
+            "--idle-s",
+            str(idle_s),
+            "--preload",
+            *key.preload,
+        ]
         _spawn(command, place.log, environment, (lock, writing))
         os.close(writing)
         writing = -1

@@ -26,7 +26,9 @@ class Installed:
     @classmethod
     def of_this_interpreter(cls) -> Installed:
         packages = tuple(dict.fromkeys(p for p in sys.path if os.path.basename(p) in PACKAGE_FOLDERS))
-        library = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib")} | {os.path.dirname(os.__file__)}
+        library = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib")} | {
+            os.path.dirname(os.__file__)
+        }
         return cls(tuple(sorted(library)), packages)
 
     def owns(self, file: str) -> bool:
