@@ -165,8 +165,9 @@ def test_the_wheel_holds_the_package_and_the_reference_products_and_nothing_else
     packaged = {name for name in content if not name.startswith((info, data))}
 
     assert packaged == set(of_the_house())
+    files = ("kernel.json", "logo-32x32.png", "logo-64x64.png", "logo-svg.svg")
     assert {name for name in content if name.startswith(data)} == {
-        f"{data}data/share/jupyter/kernels/nbdataops/kernel.json"
+        f"{data}data/share/jupyter/kernels/nbdataops/{file}" for file in files
     }
 
 

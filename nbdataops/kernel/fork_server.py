@@ -47,6 +47,8 @@ class Preloaded:
     names_read: frozenset[str]
     """Variables that were read meanwhile."""
     modules: tuple[str, ...]
+    rehearsed: int
+    """How many further modules a rehearsed kernel needed."""
     excluded: dict[str, str]
     seconds: float
 
@@ -333,6 +335,7 @@ class ForkServer:
             "pid": os.getpid(),
             "python": sys.executable,
             "modules": list(self.preloaded.modules),
+            "rehearsed": self.preloaded.rehearsed,
             "excluded": self.preloaded.excluded,
             "loaded_in_s": round(self.preloaded.seconds, 3),
             "forks": self.forks,

@@ -13,12 +13,12 @@ CHANNELS = 5
 
 
 def remove_sockets(prefix: str | None) -> None:
-    """Remove a dead kernel's sockets, `prefix`-1 to `prefix`-5, and whatever is named so."""
+    """Remove a dead kernel's sockets, `prefix`-1 to `prefix`-5, and a standby's connection file."""
     if prefix is None:
         return
-    for number in range(1, CHANNELS + 1):
+    for end in (*(f"-{number}" for number in range(1, CHANNELS + 1)), ".json"):
         with contextlib.suppress(OSError):
-            Path(f"{prefix}-{number}").unlink()
+            Path(f"{prefix}{end}").unlink()
 
 
 def sweep(folder: Path) -> None:
@@ -29,6 +29,7 @@ def sweep(folder: Path) -> None:
                 _remove_if_unlocked(path)
             elif path.name.startswith("k") and path.is_socket() and _is_dead(path):
                 path.unlink(missing_ok=True)
+                path.with_name(f"{path.name.partition('-')[0]}.json").unlink(missing_ok=True)
 
 
 def _is_dead(path: Path) -> bool:

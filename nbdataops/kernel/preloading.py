@@ -55,6 +55,8 @@ class Preloading:
     modules: list[str] = field(default_factory=list)
     found: dict[str, str] = field(default_factory=dict)
     """Newly excluded: module and reason."""
+    skipped: dict[str, str] = field(default_factory=dict)
+    """Asked for and left out: module and reason."""
     foundation: frozenset[str] = frozenset()
     """Names in `sys.modules` that any kernel would have, too."""
     _threads: dict[int, str] = field(default_factory=dict)
@@ -73,7 +75,9 @@ class Preloading:
     def load(self, names: Iterable[str]) -> None:
         """Import third-party modules one by one, and look at what each did."""
         for name in self.installed.modules(names):
-            if name not in self.excluded and name not in self.found:
+            if name in self.excluded:
+                self.skipped[name] = self.excluded[name]
+            elif name not in self.found:
                 self._load(name)
 
     def _load(self, name: str) -> None:
@@ -87,8 +91,8 @@ class Preloading:
             self.found[name] = f"importing it failed: {type(error).__name__}: {error}"
             return
         if asked:
-            if not _undone(name, set(sys.modules) - modules):
-                self.found[name] = _ASKS
+            undone = _undone(name, set(sys.modules) - modules)
+            (self.skipped if undone else self.found)[name] = _ASKS
             return
         self.modules.append(name)
         for thread in set(_threads()) - threads:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
 import subprocess
 import sys
 import uuid
@@ -57,7 +58,7 @@ class WarmProvisioner(LocalProvisioner):
     _sockets: str | None = None
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
-        if self.parent is not None and _off_reason() is None:
+        if self.parent is not None and off_reason() is None:
             if self._launches == 0 and self.transport == "ipc":
                 self._use_unix_sockets()
             if self.prompt_client:
@@ -101,7 +102,7 @@ class WarmProvisioner(LocalProvisioner):
     # ------------------------------------------------------------------ warm
     async def _launch_warm(self, cmd: list[str], kwargs: dict[str, Any]) -> None:
         """Set `process`, `pid` and what belongs to them. Raises NotWarmError."""
-        why = _off_reason()
+        why = off_reason()
         if why is not None:
             raise NotWarmError(why)
         if kwargs.get("independent"):
@@ -204,10 +205,12 @@ class WarmProvisioner(LocalProvisioner):
         given = any(getattr(manager, f"{c}_port") for c in ("shell", "iopub", "stdin", "hb", "control"))
         if manager.transport != "tcp" or given or manager.ip not in ("", localhost(), "localhost"):
             return
-        with contextlib.suppress(NotWarmError):
+        with contextlib.suppress(NotWarmError, OSError):
             from nbdataops.kernel.runtime_folder import runtime_folder
 
-            self._sockets = str(runtime_folder() / f"k{uuid.uuid4().hex[:12]}")
+            prefix = runtime_folder() / f"k{uuid.uuid4().hex[:12]}"
+            _try_socket(prefix)
+            self._sockets = str(prefix)
             manager.cache_ports = False
             manager.transport = "ipc"
             manager.ip = self._sockets
@@ -231,7 +234,7 @@ class WarmProvisioner(LocalProvisioner):
                 cold.record(runtime_folder(), why, str(kwargs.get("cwd") or Path.cwd()))
 
 
-def _off_reason() -> str | None:
+def off_reason() -> str | None:
     """Why this client has no warm kernels at all, if so."""
     if sys.platform != "linux":
         return f"warm kernels need Linux; this is {sys.platform}"
@@ -240,6 +243,13 @@ def _off_reason() -> str | None:
     if os.environ.get(SWITCH, "").lower() == "cold":
         return f"{SWITCH}=cold"
     return None
+
+
+def _try_socket(path: Path) -> None:
+    """Raises OSError when no Unix socket can be made there: the disk is full, say."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.bind(str(path))
+    path.unlink()
 
 
 @contextlib.contextmanager

@@ -25,12 +25,9 @@ from nbdataops.kernel.installed_state import InstalledState
 from nbdataops.kernel.leftovers import sweep
 from nbdataops.kernel.preloading import KNOWN, FoundationError, Preloading, added
 from nbdataops.kernel.rehearsal import rehearse
+from nbdataops.kernel.room import lacking_room
 from nbdataops.kernel.starting import PROGRAM
 from nbdataops.kernel.third_party import Installed
-
-ROOM = 16 * 2**20
-"""Bytes that must be free for shared memory and temporary files: libraries try both when they are imported, and
-remember for ever that it did not work."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -42,7 +39,8 @@ def main(arguments: Sequence[str]) -> int:
         del sys.path[0]
     path = Path(options.socket)
     try:
-        _require_room()
+        if (lack := lacking_room()) is not None:
+            raise FoundationError(lack)
         preloaded = _preload(options)
         sweep(path.parent)
         gc.collect()
@@ -74,6 +72,7 @@ def _preload(options: argparse.Namespace) -> Preloaded:
     with watched() as names:
         loading.lay_foundation()
         loading.load(options.preload)
+        asked_for = tuple(loading.modules)
         loading.load(rehearse())
     loading.settle()
     if loading.found:
@@ -84,8 +83,9 @@ def _preload(options: argparse.Namespace) -> Preloaded:
         InstalledState.of(installed, sys.modules),
         environment,
         frozenset(names),
-        tuple(loading.modules),
-        excluded,
+        asked_for,
+        len(loading.modules) - len(asked_for),
+        loading.skipped,
         time.monotonic() - started,
     )
 
@@ -110,19 +110,6 @@ def _flags() -> list[str]:
     """The interpreter's own options, as the client gave them."""
     words = sys.orig_argv[1:]
     return words[: words.index("-c")]
-
-
-def _require_room() -> None:
-    import tempfile
-
-    for folder in ("/dev/shm", tempfile.gettempdir()):
-        try:
-            about = os.statvfs(folder)
-        except OSError:
-            continue
-        free = about.f_bavail * about.f_frsize
-        if about.f_blocks and free < ROOM:
-            raise FoundationError(f"only {free / 2**20:.0f} MB are free in {folder}")
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
