@@ -56,12 +56,13 @@ class Door:
             self.is_open = False
             self._selector.unregister(self._listener)
             self._listener.close()
+            self._close_spare()
             if self.is_found:
                 self.path.unlink(missing_ok=True)
 
     def close_in_child(self) -> None:
         """Close the descriptors, and nothing else: the selector and the file are the server's."""
-        os.close(self._spare)
+        self._close_spare()
         self._listener.close()
         for connection, (receiver, _) in self._waiting.items():
             receiver.close_files()
@@ -75,16 +76,22 @@ class Door:
         except (
             OSError
         ):  # no descriptor is left: take the spare one and turn the client away, rather than spin
-            os.close(self._spare)
+            self._close_spare()
             with contextlib.suppress(OSError):
                 self._listener.accept()[0].close()
-            self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+            with contextlib.suppress(OSError):
+                self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
             return
         if not same_user(connection):
             connection.close()
             return
         self._waiting[connection] = (frames.Receiver(connection), time.monotonic() + REQUEST_S)
         self._selector.register(connection, selectors.EVENT_READ, lambda: self._hear(connection))
+
+    def _close_spare(self) -> None:
+        if self._spare >= 0:
+            os.close(self._spare)
+            self._spare = -1
 
     def _hear(self, connection: socket.socket) -> None:
         receiver, _ = self._waiting[connection]

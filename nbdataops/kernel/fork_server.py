@@ -233,14 +233,16 @@ class ForkServer:
         self._refill_at = None
         if not self._standbys_missing():
             return
-        ours, theirs = socket.socketpair()
         prefix = str(self._folder / f"k{uuid.uuid4().hex[:12]}")
+        ours = theirs = None
         try:
+            ours, theirs = socket.socketpair()
             child = self._fork()
         except OSError as error:
             print(f"no standby can be forked: {error}", flush=True)
-            ours.close()
-            theirs.close()
+            for end in (ours, theirs):
+                if end is not None:
+                    end.close()
             return
         if child == 0:
             ours.close()

@@ -36,7 +36,7 @@ class InstalledState:
         return cls(tuple((path, stamp(path)) for path in sorted(paths)), folders)
 
     def difference(self) -> str | None:
-        """What has changed since, in words; None when nothing has."""
+        """What has changed since, in words; None when nothing has. Raises OSError when it cannot be known."""
         for folder, names in self.folders:
             if changed := sorted(names ^ _names(folder)):
                 return f"{changed[0]} came or went in {folder}"
@@ -49,7 +49,7 @@ class InstalledState:
 def stamp(path: str) -> Stamp:
     try:
         about = os.stat(path)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     return about.st_mtime_ns, about.st_size, about.st_ino
 
@@ -57,7 +57,7 @@ def stamp(path: str) -> Stamp:
 def _names(folder: str) -> frozenset[str]:
     try:
         return frozenset(os.listdir(folder)) - {"__pycache__"}
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return frozenset()
 
 

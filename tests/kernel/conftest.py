@@ -44,8 +44,24 @@ def warm(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Servers:
 
 
 @pytest.fixture
-def start(warm: Servers) -> Iterator[Callable[..., Running]]:
-    """Start kernels as a client does; all of them end with the test."""
+def alone(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Iterator[Servers]:
+    """A runtime folder for one test, which may break its servers; this process is a client of them."""
+    home = Path(tempfile.mkdtemp(prefix="nbdk-"))
+    shutil.copytree(servers.home / "jupyter", home / "jupyter")
+    mine = Servers(home)
+    for name, value in mine.variables.items():
+        monkeypatch.setenv(name, value)
+    yield mine
+    mine.stop()
+    assert mine.left() == []
+    shutil.rmtree(home)
+
+
+@pytest.fixture
+def start(request: pytest.FixtureRequest) -> Iterator[Callable[..., Running]]:
+    """Start kernels as a client does, of `alone` if the test has it; all of them end with the test."""
+    if "alone" not in request.fixturenames:
+        request.getfixturevalue("warm")
     started: list[Running] = []
 
     def one(spec: str = "bare", expect_warm: bool = True, **launch: Any) -> Running:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +12,9 @@ from typing import Any
 
 import psutil
 from jupyter_client.manager import KernelManager
+
+from nbdataops.kernel.leftovers import sweep
+from nbdataops.kernel.status import stop
 
 PATIENCE_S = 120.0
 """For anything that must come: machines are slow sometimes, and a test that waits for nothing is not."""
@@ -144,11 +146,14 @@ class Servers:
         return found
 
     def stop(self) -> None:
-        """End the servers as SIGTERM does, and wait."""
-        for process in self.servers():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.send_signal(signal.SIGTERM)
-        wait_for(lambda: not self.processes())
+        """End everything as `nbdataops kernel stop --now` does, and wait for the kernels of servers that are gone."""
+        stop(self.folder, kernels=True)
+
+        def nothing_left() -> bool:
+            sweep(self.folder)
+            return not self.left()
+
+        wait_for(nothing_left)
 
     def left(self) -> list[str]:
         """Processes, sockets and locks that are still there."""

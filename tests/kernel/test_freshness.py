@@ -17,7 +17,9 @@ Start = Callable[..., Running]
 
 @pytest.fixture(scope="module")
 def environment(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    return Environment(tmp_path_factory.mktemp("env") / "one", servers)
+    made = Environment(tmp_path_factory.mktemp("env") / "one", servers)
+    made.install("parcel", "VERSION = 0", "0")
+    return made
 
 
 def preloaded(kernel: Running, module: str) -> bool:
