@@ -25,20 +25,20 @@ ALLOWED_THREADS = frozenset({"jemalloc_bg_thd"})
 OpenBLAS's workers need no mention: its fork handler ends them, so after a first fork they are gone."""
 _ASKS = "it asks for the running IPython when it is imported"
 KNOWN = dict.fromkeys(
-    ("anywidget", "duckdb", "ipywidgets", "tqdm.auto", "tqdm.autonotebook", "tqdm.notebook"), _ASKS
+    (
+        "anywidget",
+        "duckdb",
+        "ipywidgets",
+        "matplotlib_inline",
+        "tqdm.auto",
+        "tqdm.autonotebook",
+        "tqdm.notebook",
+    ),
+    _ASKS,
 )
 """Excluded without a try, which spares the second start: found out as all others are (see `Preloading.load`)."""
-FOUNDATION = (
-    "ipykernel.kernelapp",
-    "ipykernel.debugger",
-    "ipykernel.subshell",
-    "IPython.core.completerlib",
-    "IPython.core.magics",
-    "IPython.extensions.storemagic",
-    "matplotlib_inline.config",
-    "zmq.eventloop.zmqstream",
-)
-"""What a kernel itself needs. The rehearsal finds the rest, whatever the versions."""
+FOUNDATION = "ipykernel.kernelapp"
+"""What a kernel itself needs at least. The rehearsal finds the rest, whatever the versions."""
 
 
 class FoundationError(Exception):
@@ -63,11 +63,13 @@ class Preloading:
 
     def lay_foundation(self) -> None:
         """Import what every kernel needs. Raises FoundationError."""
-        for name in FOUNDATION:
-            with suppress(ModuleNotFoundError):  # versions differ
-                importlib.import_module(name)
-        if "ipykernel.kernelapp" not in sys.modules:
-            raise FoundationError("ipykernel is not installed for this interpreter")
+        try:
+            with _asked_for_ipython() as asked:
+                importlib.import_module(FOUNDATION)
+        except ModuleNotFoundError as error:
+            raise FoundationError("ipykernel is not installed for this interpreter") from error
+        if asked:
+            raise FoundationError(f"importing {FOUNDATION} asks for the running IPython")
         for name, file in self.installed.foreign(set(sys.modules) - _own()):
             raise FoundationError(f"{name} is loaded from {file}, which is not an installed package")
         self.foundation = frozenset(sys.modules)
@@ -75,10 +77,16 @@ class Preloading:
     def load(self, names: Iterable[str]) -> None:
         """Import third-party modules one by one, and look at what each did."""
         for name in self.installed.modules(names):
-            if name in self.excluded:
-                self.skipped[name] = self.excluded[name]
+            if (why := self._excluded(name)) is not None:
+                self.skipped[name] = why
             elif name not in self.found:
                 self._load(name)
+
+    def _excluded(self, name: str) -> str | None:
+        """Why a module, or the package that it is in, is excluded."""
+        parts = name.split(".")
+        names = (".".join(parts[:end]) for end in range(1, len(parts) + 1))
+        return next((self.excluded[n] for n in names if n in self.excluded), None)
 
     def _load(self, name: str) -> None:
         modules, threads, files = set(sys.modules), set(_threads()), _descriptors()
