@@ -158,7 +158,8 @@ class ForkServer:
             self._wanted = (int(frame["standbys"]), request.further)
             if self._standbys_missing():
                 self._refill_at = time.monotonic() + REFILL_S
-            if frame["adopt"] and self._adopt(request, files, connection):
+            if frame["adopt"] and (adopted := self._adopt(request, files, connection)) is not None:
+                self._vouch(adopted)
                 return True
             try:
                 child = self._fork()
@@ -166,19 +167,39 @@ class ForkServer:
                 refusal = {"why": f"the fork server cannot fork: {error.strerror}"}
         if refusal is not None:
             frames.send(connection, {"refused": refusal})
-            if refusal.get("stale"):
-                self.retire()
             return False
         if child == 0:
             run(request, files, connection, self.preloaded.ahead)
-        return self._register(Kernel(child, -1, connection, request.cwd, frame.get("sockets")))
+        kernel = Kernel(child, -1, connection, request.cwd, frame.get("sockets"))
+        if not self._register(kernel):
+            return False
+        self._vouch(kernel)
+        return True
+
+    def _vouch(self, kernel: Kernel) -> None:
+        """Look whether what this server has loaded is what lies on the disk, and tell the kernel's client.
+
+        After the fork, since the kernel is being initialised meanwhile; the client uses no kernel before it has been
+        told that it is fresh.
+        """
+        assert kernel.lease is not None
+        refusal: dict[str, Any] | None = None
+        try:
+            changed = self.preloaded.state.difference()
+            if changed is not None:
+                refusal = {"why": f"{changed} since the fork server loaded it", "stale": True}
+        except OSError as error:
+            refusal = {"why": f"the fork server cannot look at what is installed: {error.strerror}"}
+        with contextlib.suppress(OSError):
+            frames.send(kernel.lease, {"fresh": True} if refusal is None else {"refused": refusal})
+        if refusal is not None:
+            self._end(kernel)
+            if refusal.get("stale"):
+                self.retire()
 
     def _refusal(self, request: Request) -> dict[str, Any] | None:
         if not self.door.is_open:
             return {"why": "the fork server is about to end", "stale": True}
-        changed = self.preloaded.state.difference()
-        if changed is not None:
-            return {"why": f"{changed} since the fork server loaded it", "stale": True}
         names = different(self.preloaded.names_read, self.preloaded.environment, request.environment)
         if names:
             why = f"{', '.join(names)} was read when libraries were loaded, and differs"
@@ -189,7 +210,14 @@ class ForkServer:
         """Fork; in the child nothing of the server is open any more. Raises OSError."""
         sys.stdout.flush()
         sys.stderr.flush()
-        child = os.fork()
+        # A child that is told to end at once would pass that on to the server: through the socket that wakes it up,
+        # which both have until the child has closed it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        try:
+            child = os.fork()
+        except OSError:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+            raise
         if child == 0:
             own_signals()
             self._selector.close()
@@ -204,6 +232,7 @@ class ForkServer:
                     if held is not None:
                         held.close()
         else:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
             self.forks += 1
         return child
 
@@ -268,18 +297,18 @@ class ForkServer:
                 print(f"no standbys: {frame['unusable']}", flush=True)
             self._selector.unregister(kernel.control)
 
-    def _adopt(self, request: Request, files: list[int], connection: socket.socket) -> bool:
+    def _adopt(self, request: Request, files: list[int], connection: socket.socket) -> Kernel | None:
         """Give a standby away, if one suits."""
         for kernel in self._standbys():
             if kernel.standby is not None and kernel.standby.suits(request, self.preloaded.environment):
                 break
         else:
-            return False
+            return None
         assert kernel.control is not None
         try:
             frames.send(kernel.control, request.to_frame(), [*files, connection.fileno()])
         except OSError:  # it has just died
-            return False
+            return None
         self._selector.unregister(kernel.control)
         kernel.control.close()
         kernel.control = kernel.receiver = kernel.standby = None
@@ -287,7 +316,7 @@ class ForkServer:
         self._selector.register(connection, selectors.EVENT_READ, lambda: self._lease_lost(kernel))
         self._refill_at = time.monotonic() + REFILL_S
         self.adopted += 1
-        return True
+        return kernel
 
     # ------------------------------------------------------------------ ends
     def _lease_lost(self, kernel: Kernel) -> None:

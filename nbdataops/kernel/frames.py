@@ -6,8 +6,9 @@ A client's first frame may carry open files (the kernel's standard streams).
 |---|---|---|
 | client | `{"do": "launch", ...}` and three files | start a kernel; this connection becomes its lease |
 | client | `{"do": "status"}`, `{"do": "retire"}`, `{"do": "stop"}` | a question or an order to the server itself |
+| server | `{"fresh": true}` | what it has loaded is what lies on the disk; comes before or after `ready` |
 | kernel | `{"ready": {"pid", "connection"}}` | its sockets are bound |
-| server, kernel | `{"refused": {"why", ...}}` | no kernel from here; nothing was started, or it has ended again |
+| server, kernel | `{"refused": {"why", ...}}` | no kernel from here; if one was started, it is ended |
 | server | `{"exit": code}` | the kernel has ended; negative: by that signal |
 """
 

@@ -45,15 +45,20 @@ class Lease:
         _held.add(self)
 
     # ------------------------------------------------------------------ the beginning
-    async def answer(self, timeout_s: float) -> dict[str, Any] | None:
-        """The kernel's or the server's answer to the request; None when there is none in time, or no more."""
+    async def launched(self, timeout_s: float) -> dict[str, Any]:
+        """What has been said about the request: `ready` and `fresh`, or `refused`, or `exit`. Less: nothing came."""
+        said: dict[str, Any] = {}
         deadline = time.monotonic() + timeout_s
-        while (frame := self._frame()) is None:
+        while not ({"ready", "fresh"} <= said.keys() or {"refused", "exit"} & said.keys()):
+            frame = self._frame()
+            if frame is not None:
+                said |= frame
+                continue
             left = deadline - time.monotonic()
             if self._receiver.ended or left <= 0:
-                return None
+                break
             await readable([self.connection.fileno()], left)
-        return frame
+        return said
 
     def begin(self, pid: int) -> None:
         """The kernel is ready: watch its process."""

@@ -82,6 +82,13 @@ class Preloading:
             elif name not in self.found:
                 self._load(name)
 
+    def load_library(self, names: Iterable[str]) -> None:
+        """Import modules of Python's own library among these names; they start nothing when imported."""
+        for name in names:
+            if name.partition(".")[0] in sys.stdlib_module_names:
+                with suppress(ImportError):
+                    importlib.import_module(name)
+
     def _excluded(self, name: str) -> str | None:
         """Why a module, or the package that it is in, is excluded."""
         parts = name.split(".")

@@ -142,22 +142,22 @@ class WarmProvisioner(LocalProvisioner):
         try:
             with _standard_streams(lease, kwargs) as files:
                 frames.send(connection, self._request(command, environment, kwargs), files)
-            answer = await lease.answer(READY_S)
-            if answer is not None and "ready" in answer:
-                self._hold(lease, answer["ready"], kwargs)
+            said = await lease.launched(READY_S)
+            if {"ready", "fresh"} <= said.keys():
+                self._hold(lease, said["ready"], kwargs)
                 return None
         except OSError as error:
-            answer = {"refused": {"why": f"the fork server cannot be asked: {error}", "stale": True}}
+            said = {"refused": {"why": f"the fork server cannot be asked: {error}", "stale": True}}
         except BaseException:
             lease.close()
             raise
         lease.close()
-        if answer is None:
-            return {"why": "the fork server did not answer", "stale": True}
-        if "refused" in answer:
-            refused: dict[str, Any] = answer["refused"]
+        if "refused" in said:
+            refused: dict[str, Any] = said["refused"]
             return refused
-        return {"why": f"the forked kernel ended before it was ready ({answer.get('exit')})"}
+        if "exit" in said:
+            return {"why": f"the forked kernel ended before it was ready ({said['exit']})"}
+        return {"why": "the fork server did not answer", "stale": True}
 
     def _request(self, command: Any, environment: dict[str, str], kwargs: dict[str, Any]) -> dict[str, Any]:
         from nbdataops.kernel.circumstances import Handed

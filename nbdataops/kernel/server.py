@@ -73,7 +73,9 @@ def _preload(options: argparse.Namespace) -> Preloaded:
         loading.lay_foundation()
         loading.load(options.preload)
         asked_for = tuple(loading.modules)
-        loading.load(rehearse())
+        rehearsed = rehearse()
+        loading.load_library(rehearsed)
+        loading.load(rehearsed)
     loading.settle()
     if loading.found:
         _again(excluded | loading.found, environment)

@@ -57,7 +57,7 @@ class Standby:
         )
 
     def suits(self, request: Request, server: Mapping[str, str]) -> bool:
-        """Whether a fresh kernel of this request would have been initialised in the same way."""
+        """Whether a fresh kernel of this request would have been initialised in the same way. Raises OSError."""
         return (
             request.further == self.further
             and not different(self.names_read, server, request.environment)
@@ -177,7 +177,7 @@ def _profile_paths(application: Any) -> tuple[list[str], list[str]]:
 def _startup_files(folder: str) -> list[Path]:
     try:
         return [path for path in Path(folder).iterdir() if path.suffix in {".py", ".ipy"}]
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
 
 

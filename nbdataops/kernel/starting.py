@@ -26,6 +26,7 @@ from nbdataops.kernel.server_key import ServerKey
 START_S = 120.0
 """A server that has not loaded everything within this time is given up (and ended). Usually it takes 2 to 5 s."""
 _POLL_S = 0.02
+_LONGEST_LOG = 100_000
 PROGRAM = "import sys; from nbdataops.kernel.server import main; sys.exit(main(sys.argv[1:]))"
 """Given by `-c`, so that `__main__` has no file, as in a kernel: some libraries look for that when imported."""
 
@@ -134,8 +135,10 @@ def _start(
 
 
 def _spawn(command: list[str], log: Path, environment: Mapping[str, str], files: tuple[int, ...]) -> None:
-    """Execute the server outside of this process's tree; what it prints goes to its log."""
-    log.unlink(missing_ok=True)
+    """Execute the server outside of this process's tree; what it prints goes to its log, after its predecessor's."""
+    with contextlib.suppress(OSError):
+        if log.stat().st_size > _LONGEST_LOG:
+            log.unlink()
     written = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         process = subprocess.Popen(

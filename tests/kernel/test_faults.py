@@ -435,3 +435,26 @@ def test_nothing_is_left_of_many_short_kernels(alone: Servers, start: Start, ser
     assert wait_for(lambda: [len(s["standbys"]) for s in statuses(alone.folder)] == [1])
     assert descriptors(server) <= before + 2  # a standby's
     assert [c for c in psutil.Process(server).children() if c.status() == psutil.STATUS_ZOMBIE] == []
+
+
+def test_kernels_that_are_given_up_at_once_do_not_end_the_server(
+    alone: Servers, server: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal to a child that still has the server's handlers must not be taken for one to the server."""
+    from dataclasses import replace
+
+    from nbdataops.kernel.circumstances import Handed
+    from nbdataops.kernel.forked_kernel import Request
+    from nbdataops.kernel.runtime_folder import connect
+
+    [path] = alone.folder.glob("*.sock")
+    request = Request("/nowhere/kernel.json", (), dict(os.environ), "/", Handed.of_this_process())
+    launch = replace(request).to_frame() | {"do": "launch", "sockets": None, "standbys": 1, "adopt": False}
+    for _ in range(40):
+        connection = connect(path)
+        assert connection is not None
+        frames.send(connection, launch, [0, 1, 2])
+        connection.close()
+
+    assert wait_for(lambda: [s["kernels"] for s in statuses(alone.folder)] == [[]])
+    assert [s["pid"] for s in statuses(alone.folder)] == [server]
