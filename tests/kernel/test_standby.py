@@ -16,15 +16,16 @@ pytestmark = pytest.mark.kernel
 Start = Callable[..., Running]
 
 
-def adopted(warm: Servers) -> int:
-    return sum(server["adopted"] for server in statuses(warm.folder))
+def standbys(warm: Servers) -> list[int]:
+    """Process ids of standby kernels that are ready, of the server of the kernelspec `bare`."""
+    return [pid for s in statuses(warm.folder) if s["modules"] == ["numpy"] for pid in s["standbys"]]
 
 
 @pytest.fixture
 def standby(warm: Servers, start: Start) -> int:
     """The process id of a standby kernel that is ready to be adopted."""
     start()
-    return int(wait_for(lambda: [pid for server in statuses(warm.folder) for pid in server["standbys"]])[0])
+    return int(wait_for(lambda: standbys(warm))[0])
 
 
 def test_a_standby_is_given_to_the_next_client(warm: Servers, start: Start, standby: int) -> None:
@@ -65,14 +66,14 @@ def test_output_of_an_adopted_kernels_descriptors_goes_to_its_client(
 
 def test_adopted_kernels_draw_different_random_numbers(warm: Servers, start: Start, standby: int) -> None:
     first = start()
-    wait_for(lambda: [pid for server in statuses(warm.folder) for pid in server["standbys"]])
+    other = wait_for(lambda: standbys(warm))[0]
     second = start()
     code = "import random, numpy, tempfile\nprint(random.random(), numpy.random.rand(), tempfile.mktemp())"
 
-    one, other = first.run(code).out.split(), second.run(code).out.split()
+    one, two = first.run(code).out.split(), second.run(code).out.split()
 
-    assert adopted(warm) >= 2
-    assert [a for a, b in zip(one, other, strict=True) if a == b] == []
+    assert [first.pid, second.pid] == [standby, other]
+    assert [a for a, b in zip(one, two, strict=True) if a == b] == []
 
 
 @pytest.mark.parametrize("file", ["startup/mine.py", "ipython_config.py"])
