@@ -32,6 +32,8 @@ _NAMES = frozenset(
         "SOURCE_DATE_EPOCH",
     }
 )
+_READS_LATE = frozenset({"nbdataops"})
+"""Packages known to read their own variables when they are used: NBDATAOPS_ASSIGNMENT is another for each stage."""
 SET_ANEW = frozenset(
     {
         "JPY_INTERRUPT_EVENT",
@@ -55,7 +57,8 @@ def read_at_load(environment: Mapping[str, str], preload: Iterable[str]) -> tupl
     >>> read_at_load({"OMP_NUM_THREADS": "2", "POLARS_MAX_THREADS": "2", "FOO": "x"}, ["polars.io"])
     (('MPLBACKEND', 'module://matplotlib_inline.backend_inline'), ('OMP_NUM_THREADS', '2'), ('POLARS_MAX_THREADS', '2'))
     """
-    prefixes = (*_PREFIXES, *{f"{name.partition('.')[0].upper()}_" for name in preload})
+    packages = {name.partition(".")[0] for name in preload} - _READS_LATE
+    prefixes = (*_PREFIXES, *{f"{package.upper()}_" for package in packages})
     found = {n: v for n, v in environment.items() if n in _NAMES or n.startswith(prefixes)}
     found["MPLBACKEND"] = found.get("MPLBACKEND") or INLINE_BACKEND
     return tuple(sorted(found.items()))

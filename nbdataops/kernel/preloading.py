@@ -77,8 +77,8 @@ class Preloading:
     def load(self, names: Iterable[str]) -> None:
         """Import third-party modules one by one, and look at what each did."""
         for name in self.installed.modules(names):
-            if (why := self._excluded(name)) is not None:
-                self.skipped[name] = why
+            if (excluded := self._excluded(name)) is not None:
+                self.skipped[excluded] = self.excluded[excluded]
             elif name not in self.found:
                 self._load(name)
 
@@ -90,10 +90,10 @@ class Preloading:
                     importlib.import_module(name)
 
     def _excluded(self, name: str) -> str | None:
-        """Why a module, or the package that it is in, is excluded."""
+        """The excluded module that this one is, or is in, if any."""
         parts = name.split(".")
         names = (".".join(parts[:end]) for end in range(1, len(parts) + 1))
-        return next((self.excluded[n] for n in names if n in self.excluded), None)
+        return next((n for n in names if n in self.excluded), None)
 
     def _load(self, name: str) -> None:
         modules, threads, files = set(sys.modules), set(_threads()), _descriptors()

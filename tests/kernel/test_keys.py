@@ -48,6 +48,12 @@ def test_a_preloaded_packages_own_variables_count() -> None:
     assert name(POLARS_MAX_THREADS="2") == name()
 
 
+def test_a_stages_assignment_does_not_although_nbdataops_is_preloaded() -> None:
+    preload = ["nbdataops.stage"]
+
+    assert name(preload=preload, NBDATAOPS_ASSIGNMENT="/run/1") == name(preload=preload)
+
+
 def test_a_variable_that_a_server_said_it_had_read_counts_set_or_not() -> None:
     assert name(further=["MINE"], MINE="2") != name(further=["MINE"])
     assert len({name(further=["UNSET"]), name(further=["UNSET"], UNSET=""), name()}) == 3
