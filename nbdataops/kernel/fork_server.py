@@ -18,58 +18,22 @@ import socket
 import sys
 import time
 import uuid
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from nbdataops.kernel import frames
 from nbdataops.kernel.door import Door
 from nbdataops.kernel.environment_reads import different
-from nbdataops.kernel.forked_kernel import GRACE_S, Ahead, Request, own_signals, run
-from nbdataops.kernel.installed_state import InstalledState
+from nbdataops.kernel.forked_kernel import GRACE_S, Request, own_signals, run
+from nbdataops.kernel.forked_process import Kernel, signal_group
 from nbdataops.kernel.leftovers import remove_sockets
+from nbdataops.kernel.preloading import Preloaded
 from nbdataops.kernel.standby import Standby, run_standby
 
 LOOK_S = 30.0
 """Between looks at whether the server's own socket is still the one that clients find."""
 REFILL_S = 0.1
 """After a kernel was given away, before the next standby is forked: the kernel in use comes first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Preloaded:
-    """What this server is, once it has loaded everything."""
-
-    ahead: Ahead
-    state: InstalledState
-    environment: dict[str, str]
-    """The server's own, with which everything was loaded."""
-    names_read: frozenset[str]
-    """Variables that were read meanwhile."""
-    modules: tuple[str, ...]
-    rehearsed: int
-    """How many further modules a rehearsed kernel needed."""
-    excluded: dict[str, str]
-    seconds: float
-
-
-@dataclass
-class Kernel:
-    """A forked process. `lease` is None when its client has gone, and while it has none (a standby)."""
-
-    pid: int
-    process: int
-    lease: socket.socket | None
-    cwd: str
-    sockets: str | None
-    """Where its ZeroMQ sockets lie: the path without `-1` to `-5`."""
-    since: float = field(default_factory=time.time)
-    kill_at: float | None = None
-    control: socket.socket | None = None
-    """The server's end of a standby's connection."""
-    receiver: frames.Receiver | None = None
-    standby: Standby | None = None
-    """Set while it is ready to be adopted."""
 
 
 class ForkServer:
@@ -335,12 +299,12 @@ class ForkServer:
         self._end(kernel)
 
     def _end(self, kernel: Kernel) -> None:
-        _signal_group(kernel.pid, signal.SIGTERM)
+        signal_group(kernel.pid, signal.SIGTERM)
         kernel.kill_at = time.monotonic() + GRACE_S
 
     def _ended(self, kernel: Kernel) -> None:
         # As long as it is not reaped its number is its own, so the group is certainly this kernel's.
-        _signal_group(kernel.pid, signal.SIGKILL)
+        signal_group(kernel.pid, signal.SIGKILL)
         _, status = os.waitpid(kernel.pid, 0)
         self._used = time.monotonic()
         del self.kernels[kernel.pid]
@@ -391,7 +355,7 @@ class ForkServer:
     def _look_around(self, now: float) -> None:
         for kernel in self.kernels.values():
             if kernel.kill_at is not None and now >= kernel.kill_at:
-                _signal_group(kernel.pid, signal.SIGKILL)
+                signal_group(kernel.pid, signal.SIGKILL)
                 kernel.kill_at = None
         self.door.turn_away_the_late(now)
         if self.door.is_open and (
@@ -407,12 +371,3 @@ class ForkServer:
     def _signalled(self) -> None:
         if signal.SIGTERM in self._woken.recv(4096):
             self.stop()
-
-
-def _signal_group(pid: int, number: int) -> None:
-    """Signal a kernel's group, or the process alone while it has not made its own group yet."""
-    try:
-        os.killpg(pid, number)
-    except ProcessLookupError:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, number)

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nbdataops.kernel.forked_kernel import Ahead
+from nbdataops.kernel.installed_state import InstalledState
 from nbdataops.kernel.third_party import Installed
 
 ALLOWED_THREADS = frozenset({"jemalloc_bg_thd"})
@@ -43,6 +45,23 @@ FOUNDATION = "ipykernel.kernelapp"
 
 class FoundationError(Exception):
     """What a kernel itself needs cannot be preloaded; no server is possible here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preloaded:
+    """What this server is, once it has loaded everything."""
+
+    ahead: Ahead
+    state: InstalledState
+    environment: dict[str, str]
+    """The server's own, with which everything was loaded."""
+    names_read: frozenset[str]
+    """Variables that were read meanwhile."""
+    modules: tuple[str, ...]
+    rehearsed: int
+    """How many further modules a rehearsed kernel needed."""
+    excluded: dict[str, str]
+    seconds: float
 
 
 @dataclass

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from nbdataops.kernel.environment_reads import INLINE_BACKEND, watched
-from nbdataops.kernel.fork_server import ForkServer, Preloaded
+from nbdataops.kernel.fork_server import ForkServer
 from nbdataops.kernel.forked_kernel import Ahead
 from nbdataops.kernel.installed_state import InstalledState
 from nbdataops.kernel.leftovers import sweep
-from nbdataops.kernel.preloading import KNOWN, FoundationError, Preloading, added
+from nbdataops.kernel.preloading import KNOWN, FoundationError, Preloaded, Preloading, added
 from nbdataops.kernel.rehearsal import rehearse
 from nbdataops.kernel.room import lacking_room
 from nbdataops.kernel.starting import PROGRAM

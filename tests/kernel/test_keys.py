@@ -15,7 +15,7 @@ from nbdataops.kernel.environment_reads import different, read_at_load, watched
 from nbdataops.kernel.server_key import KernelCommand, ServerKey
 
 COMMAND = KernelCommand.of(["/env/bin/python", "-m", "ipykernel_launcher", "-f", "k.json", "--quiet"])
-ENVIRONMENT = {"HOME": "/home/me", "PATH": "/bin", "LANG": "C.UTF-8", "MINE": "1"}
+ENVIRONMENT = {"HOME": "/of/me", "PATH": "/bin", "LANG": "C.UTF-8", "MINE": "1"}
 
 
 def name(

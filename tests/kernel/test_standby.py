@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from nbdataops.kernel.status import statuses
@@ -16,16 +17,18 @@ pytestmark = pytest.mark.kernel
 Start = Callable[..., Running]
 
 
-def standbys(warm: Servers) -> list[int]:
-    """Process ids of standby kernels that are ready, of the server of the kernelspec `bare`."""
-    return [pid for s in statuses(warm.folder) if s["modules"] == ["numpy"] for pid in s["standbys"]]
+def standby_beside(warm: Servers, kernel: Running) -> int:
+    """The process id of a standby kernel that is ready, of the same server as another kernel."""
+    server = psutil.Process(kernel.pid).ppid()
+    return int(
+        wait_for(lambda: [p for s in statuses(warm.folder) if s["pid"] == server for p in s["standbys"]])[0]
+    )
 
 
 @pytest.fixture
 def standby(warm: Servers, start: Start) -> int:
     """The process id of a standby kernel that is ready to be adopted."""
-    start()
-    return int(wait_for(lambda: standbys(warm))[0])
+    return standby_beside(warm, start())
 
 
 def test_a_standby_is_given_to_the_next_client(warm: Servers, start: Start, standby: int) -> None:
@@ -66,7 +69,7 @@ def test_output_of_an_adopted_kernels_descriptors_goes_to_its_client(
 
 def test_adopted_kernels_draw_different_random_numbers(warm: Servers, start: Start, standby: int) -> None:
     first = start()
-    other = wait_for(lambda: standbys(warm))[0]
+    other = standby_beside(warm, first)
     second = start()
     code = "import random, numpy, tempfile\nprint(random.random(), numpy.random.rand(), tempfile.mktemp())"
 
