@@ -7,10 +7,11 @@ import importlib
 import sys
 
 import benchmarks
+import benchmarks.execution
 import benchmarks.ltv
 from benchmarks.comparison import Comparison, PeerMissingError, show
 
-GROUPS = {"ltv": benchmarks.ltv.NAMES}
+GROUPS = {"execution": benchmarks.execution.NAMES, "ltv": benchmarks.ltv.NAMES}
 
 
 def main() -> None:

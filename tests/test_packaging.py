@@ -24,6 +24,7 @@ REPOSITORY = Path(__file__).parent.parent
 ENTRY_POINTS = {
     "console_scripts": {"nbdataops": "nbdataops.cli:main"},
     "papermill.engine": {"nbdataops": "nbdataops.build.engine_entry:Engine"},
+    "jupyter_client.kernel_provisioners": {"nbdataops-warm": "nbdataops.kernel.provisioner:WarmProvisioner"},
 }
 LEFTOVERS = (
     "notebooks/blank/.nbdataops/ledger.sqlite",
@@ -164,8 +165,9 @@ def test_the_wheel_holds_the_package_and_the_reference_products_and_nothing_else
     packaged = {name for name in content if not name.startswith((info, data))}
 
     assert packaged == set(of_the_house())
+    files = ("kernel.json", "logo-32x32.png", "logo-64x64.png", "logo-svg.svg")
     assert {name for name in content if name.startswith(data)} == {
-        f"{data}data/share/jupyter/kernels/nbdataops/kernel.json"
+        f"{data}data/share/jupyter/kernels/nbdataops/{file}" for file in files
     }
 
 

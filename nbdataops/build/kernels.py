@@ -12,7 +12,12 @@ from typing import Any
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 
+from nbdataops.kernel.imported_names import preload_for
+from nbdataops.kernel.kernelspec import PROVISIONER
+
 NAME = "nbdataops"
+SWITCH = "NBDATAOPS_KERNELS"
+"""Set to `warm` in the runner's environment: stages run in forked kernels (`nbdataops.kernel`)."""
 
 
 class OwnInterpreter(KernelSpecManager):
@@ -20,11 +25,15 @@ class OwnInterpreter(KernelSpecManager):
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
         argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        metadata: dict[str, Any] = {"debugger": False}
+        if os.environ.get(SWITCH) == "warm":
+            config = {"preload": list(preload_for(None))}
+            metadata["kernel_provisioner"] = {"provisioner_name": PROVISIONER, "config": config}
         return KernelSpec(
             argv=[*argv, "--HistoryManager.hist_file=:memory:"],
             display_name="Python 3 (ipykernel)",
             language="python",
-            metadata={"debugger": False},
+            metadata=metadata,
         )
 
 

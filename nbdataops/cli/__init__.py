@@ -27,6 +27,7 @@ VERBS = {
     "release": "Hold the candidate against the gate",
     "status": "The last runs, their nodes and errors",
     "doctor": "Check this machine and this product",
+    "kernel": "Warm kernels: install, status, stop, doctor",
 }
 
 

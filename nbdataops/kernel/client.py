@@ -1,0 +1,74 @@
+"""jupyter_client's clients without the wait at the start that is the same on any kernel: 0.2 s of silence.
+
+The stock `wait_for_ready` ends by reading IOPub until nothing comes for 0.2 s. Here it ends with the message that
+ends it anyway: the idle status of this client's own request, which is the last one before it can ask for more.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from queue import Empty
+from typing import Any
+
+from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.client import KernelClient
+from jupyter_core.utils import ensure_async, run_sync
+
+STOCK = {
+    "jupyter_client.asynchronous.client.AsyncKernelClient": "nbdataops.kernel.client.PromptAsyncKernelClient",
+    "jupyter_client.blocking.client.BlockingKernelClient": "nbdataops.kernel.client.PromptBlockingKernelClient",
+}
+"""Only these exact classes are replaced; a client's own subclass is left as it is."""
+
+
+async def _wait_for_ready(self: KernelClient, timeout: float | None = None) -> None:
+    """Wait until the kernel answers and its IOPub channel is connected. Raises RuntimeError as the stock method."""
+    deadline = time.monotonic() + (float("inf") if timeout is None else timeout)
+    patience = 0.1
+    while True:
+        request = self.kernel_info()
+        reply = await _until(self.shell_channel, partial(_answers, "kernel_info_reply", request), 1.0)
+        if reply is not None:
+            # The subscription may not have reached the kernel in time for this idle: then ask again.
+            idle = await _until(self.iopub_channel, partial(_is_idle, request), patience)
+            patience = min(2 * patience, 2.0)
+            if idle is not None:
+                self._handle_kernel_info_reply(reply)
+                return
+        if not await self._async_is_alive():
+            raise RuntimeError("Kernel died before replying to kernel_info")
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"Kernel didn't respond in {timeout} seconds")
+
+
+async def _until(channel: Any, wanted: Any, timeout_s: float) -> dict[str, Any] | None:
+    """The first message that is wanted, those before it dropped; None when it does not come in time."""
+    deadline = time.monotonic() + timeout_s
+    while (left := deadline - time.monotonic()) > 0:
+        try:
+            message: dict[str, Any] = await ensure_async(channel.get_msg(timeout=left))
+        except Empty:
+            return None
+        if wanted(message):
+            return message
+    return None
+
+
+def _answers(kind: str, request: str, message: dict[str, Any]) -> bool:
+    return bool(message["msg_type"] == kind and message["parent_header"].get("msg_id") == request)
+
+
+def _is_idle(request: str, message: dict[str, Any]) -> bool:
+    return _answers("status", request, message) and message["content"]["execution_state"] == "idle"
+
+
+class PromptAsyncKernelClient(AsyncKernelClient):
+    _async_wait_for_ready = _wait_for_ready
+    wait_for_ready = _wait_for_ready
+
+
+class PromptBlockingKernelClient(BlockingKernelClient):
+    _async_wait_for_ready = _wait_for_ready
+    wait_for_ready = run_sync(_wait_for_ready)

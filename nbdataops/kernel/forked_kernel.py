@@ -1,0 +1,221 @@
+"""What happens in a forked process until it is a kernel, and at its end. Nothing here returns to the server."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from nbdataops.kernel import frames
+from nbdataops.kernel.circumstances import Handed
+from nbdataops.kernel.third_party import Installed
+
+GRACE_S = 2.0
+"""Between SIGTERM and SIGKILL when a lease is lost."""
+
+
+class RefusedError(Exception):
+    """This kernel cannot serve the request; the client starts an ordinary one. `str()` says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a client asks a kernel to be."""
+
+    connection_file: str
+    further: tuple[str, ...]
+    """Arguments of ipykernel beside the connection file."""
+    environment: dict[str, str]
+    cwd: str
+    handed: Handed
+
+    @classmethod
+    def of(cls, frame: dict[str, Any]) -> Request:
+        """Raises KeyError, TypeError or ValueError for a frame that lacks something."""
+        handed = frame["handed"]
+        return cls(
+            str(frame["connection_file"]),
+            tuple(map(str, frame["further"])),
+            dict(frame["environment"]),
+            str(frame["cwd"]),
+            Handed(int(handed["umask"]), tuple(handed["files"]), tuple(handed["core"])),
+        )
+
+    def to_frame(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What the server did ahead of the fork, as far as a kernel must know it."""
+
+    installed: Installed
+    can_be_hidden: frozenset[str]
+    added_variables: dict[str, str]
+    server: int
+    """The server's process id."""
+
+
+def run(request: Request, files: list[int], lease: socket.socket, ahead: Ahead) -> NoReturn:
+    """Be the kernel of this request to its end."""
+
+    def prepare() -> Any:
+        os.setsid()
+        for standard, handed in enumerate(files):
+            os.dup2(handed, standard)
+            os.close(handed)
+        take_on(request, ahead)
+        own_signals()
+        return start_application(["-f", request.connection_file, *request.further])
+
+    def ready(application: Any) -> None:
+        frames.send(lease, {"ready": {"pid": os.getpid(), "connection": None}})
+        keep(lease, ahead.server)
+
+    live(prepare, ready, lease)
+
+
+def live(prepare: Callable[[], Any], ready: Callable[[Any], None], lease: socket.socket | None) -> NoReturn:
+    """Prepare an application, say that it is ready, run it, and end as an interpreter does, less its teardown.
+
+    The teardown of all modules costs hundreds of ms and does nothing that `atexit` and the flushes have not done.
+    """
+    code = 1
+    try:
+        application = prepare()
+        ready(application)
+        application.start()
+        code = 0
+    except RefusedError as refused:
+        if lease is not None:
+            with contextlib.suppress(OSError):
+                frames.send(lease, {"refused": {"why": str(refused)}})
+        os._exit(0)
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        with contextlib.suppress(BaseException):
+            sys.__excepthook__(*sys.exc_info())
+    finally:
+        _end(code)
+
+
+def take_on(request: Request, ahead: Ahead) -> None:
+    """Folder, environment, time zone, limits and randomness of the request. Raises RefusedError."""
+    try:
+        os.chdir(request.cwd)
+        request.handed.take_on()
+    except (OSError, ValueError) as error:
+        raise RefusedError(f"{request.cwd}: {error}") from error
+    _refuse_what_is_hidden(request.cwd, ahead)
+    os.environ.clear()
+    os.environ.update(request.environment)
+    for name, value in ahead.added_variables.items():
+        os.environ.setdefault(name, value)
+    time.tzset()
+    _fresh_state()
+    with contextlib.suppress(OSError):
+        Path("/proc/self/comm").write_text("nbdataops-kern")  # as `ps -o comm` shows it; 15 bytes at most
+
+
+def start_application(arguments: Sequence[str]) -> Any:
+    """An initialised ipykernel application, its sockets bound."""
+    from ipykernel.kernelapp import IPKernelApp
+
+    sys.argv = program_arguments(arguments)
+    application = IPKernelApp.instance()
+    application.parent_handle = 1  # no poller for the parent's death: the lease tells
+    application.initialize(list(arguments))
+    return application
+
+
+def program_arguments(arguments: Sequence[str]) -> list[str]:
+    """`sys.argv` of a kernel that was started with `-m ipykernel_launcher`."""
+    launcher = importlib.util.find_spec("ipykernel_launcher")
+    return [str(launcher.origin) if launcher else "ipykernel_launcher", *arguments]
+
+
+def own_signals() -> None:
+    """The signals of an ordinary kernel at rest; ipykernel takes SIGINT while a cell runs."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+
+def keep(lease: socket.socket, server: int) -> None:
+    """Watch the lease in a thread: end this kernel's process group when client and server are both gone.
+
+    While the server lives it does that itself, whatever this process is busy with.
+    """
+    os.register_at_fork(after_in_child=lease.close)  # a child of the kernel must not hold its lease
+
+    def watch() -> None:
+        import select
+
+        poll = select.poll()
+        poll.register(lease, select.POLLIN)
+        while True:
+            poll.poll()
+            if os.getppid() != server:
+                os.killpg(0, signal.SIGKILL)
+            threading.Event().wait(GRACE_S)  # the server is at it
+
+    thread = threading.Thread(target=watch, name="lease", daemon=True)
+    thread.pydev_do_not_trace = True  # type: ignore[attr-defined]  # a debugger must not stop it
+    thread.start()
+
+
+def _refuse_what_is_hidden(cwd: str, ahead: Ahead) -> None:
+    """A project's own `numpy.py` comes before the installed one; a kernel that has loaded the other would miss it."""
+    for folder in dict.fromkeys([cwd, *ahead.installed.before(sys.path)]):
+        hides = ahead.installed.hidden_by(folder, ahead.can_be_hidden)
+        if hides is not None:
+            raise RefusedError(f"{hides} in {folder} hides a module that the fork server has loaded")
+    if "matplotlib" in sys.modules and Path(cwd, "matplotlibrc").exists():
+        raise RefusedError(f"{cwd} has a matplotlibrc of its own")
+
+
+def _fresh_state() -> None:
+    """What must not be equal in two kernels: random states, keys, cached places."""
+    import tempfile
+
+    tempfile.tempdir = None
+    if "numpy.random" in sys.modules:
+        sys.modules[
+            "numpy"
+        ].random.seed()  # its global state; Python's own `random` reseeds itself after a fork
+    process = sys.modules.get("multiprocessing.process")
+    if process is not None:
+        process.current_process().authkey = os.urandom(32)
+    if "nbdataops" in sys.modules and not _nbdataops_is_installed():
+        for name in [n for n in sys.modules if n.partition(".")[0] == "nbdataops"]:
+            del sys.modules[name]
+
+
+def _nbdataops_is_installed() -> bool:
+    return Installed.of_this_interpreter().owns(str(sys.modules["nbdataops"].__file__))
+
+
+def _end(code: int) -> NoReturn:
+    with contextlib.suppress(BaseException):
+        threading._shutdown()  # type: ignore[attr-defined]  # waits for threads that are no daemons
+    with contextlib.suppress(BaseException):
+        import atexit
+
+        atexit._run_exitfuncs()
+    for stream in (sys.__stdout__, sys.__stderr__):
+        with contextlib.suppress(BaseException):
+            if stream is not None:
+                stream.flush()
+    os._exit(code)

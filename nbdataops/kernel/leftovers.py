@@ -1,0 +1,57 @@
+"""Files that processes which were killed left in the runtime folder, and their removal."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import socket
+from pathlib import Path
+
+CHANNELS = 5
+"""Sockets of a kernel: shell, IOPub, stdin, heartbeat, control; ZeroMQ's ipc names end in `-1` to `-5`."""
+
+
+def remove_sockets(prefix: str | None) -> None:
+    """Remove a dead kernel's sockets, `prefix`-1 to `prefix`-5, and a standby's connection file."""
+    if prefix is None:
+        return
+    for end in (*(f"-{number}" for number in range(1, CHANNELS + 1)), ".json"):
+        with contextlib.suppress(OSError):
+            Path(f"{prefix}{end}").unlink()
+
+
+def sweep(folder: Path) -> None:
+    """Remove the sockets and locks that nobody holds any more. Never raises."""
+    with contextlib.suppress(OSError):
+        for path in sorted(folder.iterdir()):
+            if path.suffix == ".lock":
+                _remove_if_unlocked(path)
+            elif path.name.startswith("k") and path.is_socket() and _is_dead(path):
+                path.unlink(missing_ok=True)
+                path.with_name(f"{path.name.partition('-')[0]}.json").unlink(missing_ok=True)
+
+
+def _is_dead(path: Path) -> bool:
+    """Whether nobody listens at a socket. A kernel that has not bound it yet has no such file."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.setblocking(False)
+        try:
+            sock.connect(str(path))
+        except ConnectionRefusedError:
+            return True
+        except OSError:
+            return False
+        return False
+
+
+def _remove_if_unlocked(path: Path) -> None:
+    """Remove a lock that no server holds, with the socket and the log beside it."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for beside in (path.with_suffix(".sock"), path.with_suffix(".log"), path):
+                beside.unlink(missing_ok=True)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,229 @@
+"""Import third-party packages ahead of need, and find out which of them must not be.
+
+A fork copies memory and the thread that forks. A module that starts a thread, opens a socket, a pipe or a device, or
+pulls in a file that is no installed package, would leave every kernel with half of something: it is excluded, and
+with it whatever imports it. So is a module that asks for the running IPython when it is imported (to register a
+widget, to choose a display): in the server the answer would be that there is none. What has been imported cannot be
+undone, so the server then starts anew without it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nbdataops.kernel.forked_kernel import Ahead
+from nbdataops.kernel.installed_state import InstalledState
+from nbdataops.kernel.third_party import Installed
+
+ALLOWED_THREADS = frozenset({"jemalloc_bg_thd"})
+"""By the name that the thread itself has. jemalloc (in pyarrow) has fork handlers of its own that start it again.
+OpenBLAS's workers need no mention: its fork handler ends them, so after a first fork they are gone."""
+_ASKS = "it asks for the running IPython when it is imported"
+KNOWN = dict.fromkeys(
+    (
+        "anywidget",
+        "duckdb",
+        "ipywidgets",
+        "matplotlib_inline",
+        "tqdm.auto",
+        "tqdm.autonotebook",
+        "tqdm.notebook",
+    ),
+    _ASKS,
+)
+"""Excluded without a try, which spares the second start: found out as all others are (see `Preloading.load`)."""
+FOUNDATION = "ipykernel.kernelapp"
+"""What a kernel itself needs at least. The rehearsal finds the rest, whatever the versions."""
+
+
+class FoundationError(Exception):
+    """What a kernel itself needs cannot be preloaded; no server is possible here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preloaded:
+    """What this server is, once it has loaded everything."""
+
+    ahead: Ahead
+    state: InstalledState
+    environment: dict[str, str]
+    """The server's own, with which everything was loaded."""
+    names_read: frozenset[str]
+    """Variables that were read meanwhile."""
+    modules: tuple[str, ...]
+    rehearsed: int
+    """How many further modules a rehearsed kernel needed."""
+    excluded: dict[str, str]
+    seconds: float
+
+
+@dataclass
+class Preloading:
+    """What has been imported, by whom a thread was started, and what is excluded and why."""
+
+    installed: Installed
+    excluded: dict[str, str]
+    """From the beginning: module and reason."""
+    modules: list[str] = field(default_factory=list)
+    found: dict[str, str] = field(default_factory=dict)
+    """Newly excluded: module and reason."""
+    skipped: dict[str, str] = field(default_factory=dict)
+    """Asked for and left out: module and reason."""
+    foundation: frozenset[str] = frozenset()
+    """Names in `sys.modules` that any kernel would have, too."""
+    _threads: dict[int, str] = field(default_factory=dict)
+
+    def lay_foundation(self) -> None:
+        """Import what every kernel needs. Raises FoundationError."""
+        try:
+            with _asked_for_ipython() as asked:
+                importlib.import_module(FOUNDATION)
+        except ModuleNotFoundError as error:
+            raise FoundationError("ipykernel is not installed for this interpreter") from error
+        if asked:
+            raise FoundationError(f"importing {FOUNDATION} asks for the running IPython")
+        for name, file in self.installed.foreign(set(sys.modules) - _own()):
+            raise FoundationError(f"{name} is loaded from {file}, which is not an installed package")
+        self.foundation = frozenset(sys.modules)
+
+    def load(self, names: Iterable[str]) -> None:
+        """Import third-party modules one by one, and look at what each did."""
+        for name in self.installed.modules(names):
+            if (excluded := self._excluded(name)) is not None:
+                self.skipped[excluded] = self.excluded[excluded]
+            elif name not in self.found:
+                self._load(name)
+
+    def load_library(self, names: Iterable[str]) -> None:
+        """Import modules of Python's own library among these names; they start nothing when imported."""
+        for name in names:
+            if name.partition(".")[0] in sys.stdlib_module_names:
+                with suppress(ImportError):
+                    importlib.import_module(name)
+
+    def _excluded(self, name: str) -> str | None:
+        """The excluded module that this one is, or is in, if any."""
+        parts = name.split(".")
+        names = (".".join(parts[:end]) for end in range(1, len(parts) + 1))
+        return next((n for n in names if n in self.excluded), None)
+
+    def _load(self, name: str) -> None:
+        modules, threads, files = set(sys.modules), set(_threads()), _descriptors()
+        try:
+            with _asked_for_ipython() as asked:
+                importlib.import_module(name)
+        except ModuleNotFoundError:
+            return  # an optional part of the package: its absence is the kernel's to report
+        except BaseException as error:  # even SystemExit: whatever a module does must not end the server
+            self.found[name] = f"importing it failed: {type(error).__name__}: {error}"
+            return
+        if asked:
+            undone = _undone(name, set(sys.modules) - modules)
+            (self.skipped if undone else self.found)[name] = _ASKS
+            return
+        self.modules.append(name)
+        for thread in set(_threads()) - threads:
+            self._threads[thread] = name
+        opened = {
+            d: what for d, what in _descriptors().items() if files.get(d) != what and not _harmless(what)
+        }
+        if opened:
+            self.found[name] = f"importing it opened {', '.join(sorted(set(opened.values())))}"
+        for module, file in self.installed.foreign(set(sys.modules) - modules - _own()):
+            self.found[name] = f"importing it loads {module} from {file}, which is not an installed package"
+            break
+
+    def settle(self) -> None:
+        """After a fork: exclude modules whose threads are still there. Raises FoundationError for anyone else's."""
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
+        os.waitpid(child, 0)
+        for thread, name in _threads().items():
+            if thread == os.getpid() or name in ALLOWED_THREADS:
+                continue
+            owner = self._threads.get(thread)
+            if owner is None:
+                raise FoundationError(f"a thread {name!r} runs, and no module of the preload list started it")
+            self.found[owner] = f"importing it starts a thread ({name})"
+
+    @property
+    def can_be_hidden(self) -> frozenset[str]:
+        """Top-level modules that came with the preload list: a file of that name in a project would hide them."""
+        ahead = set(sys.modules) - self.foundation - _own()
+        return frozenset(name.partition(".")[0] for name in ahead)
+
+
+def added(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, str]:
+    """Variables that libraries set in `os.environ` when they were imported: each kernel gets them, too.
+
+    >>> added({"A": "1"}, {"A": "1", "KMP_INIT_AT_FORK": "FALSE"})
+    {'KMP_INIT_AT_FORK': 'FALSE'}
+    """
+    return {name: value for name, value in after.items() if before.get(name) != value}
+
+
+@contextmanager
+def _asked_for_ipython() -> Iterator[list[bool]]:
+    """A list that is not empty when somebody has asked meanwhile whether an IPython runs (as `get_ipython` does)."""
+    from IPython.core.interactiveshell import InteractiveShell
+
+    asked: list[bool] = []
+
+    def initialized(_: type) -> bool:
+        asked.append(True)
+        return False
+
+    shell: Any = InteractiveShell
+    shell.initialized = classmethod(initialized)
+    try:
+        yield asked
+    finally:
+        del shell.initialized
+
+
+def _undone(name: str, new: set[str]) -> bool:
+    """Undo an import, if it was of one module written in Python and nothing else."""
+    if new != {name} or not str(getattr(sys.modules[name], "__file__", "")).endswith(".py"):
+        return False
+    del sys.modules[name]
+    parent, _, child = name.rpartition(".")
+    if parent in sys.modules and hasattr(sys.modules[parent], child):
+        delattr(sys.modules[parent], child)
+    return True
+
+
+def _own() -> set[str]:
+    """The modules of this package, which a kernel drops when they are not installed ones, and the program itself."""
+    own = {name for name in sys.modules if name.partition(".")[0] == "nbdataops"}
+    return own | {"__main__", "__mp_main__"}
+
+
+def _threads() -> dict[int, str]:
+    found = {}
+    for entry in Path("/proc/self/task").iterdir():
+        with suppress(OSError):
+            found[int(entry.name)] = (entry / "comm").read_text().strip()
+    return found
+
+
+def _descriptors() -> dict[int, str]:
+    found = {}
+    for link in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            found[int(link.name)] = str(link.readlink())
+    return found
+
+
+def _harmless(what: str) -> bool:
+    """A regular file, or a device without state."""
+    return what in {"/dev/null", "/dev/urandom", "/dev/random", "/dev/zero"} or (
+        what.startswith("/") and not what.startswith("/dev/")
+    )

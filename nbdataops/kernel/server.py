@@ -1,0 +1,137 @@
+"""The program of a fork server: load everything, then serve. Started by clients (`starting`), not by people.
+
+It leaves its client's process tree first (a child forks on, its parent ends), so that the client neither waits for
+it nor takes it along. When a module turns out to be one that must not be preloaded, the process executes itself anew
+without it: what has been imported cannot be undone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gc
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from nbdataops.kernel.environment_reads import INLINE_BACKEND, watched
+from nbdataops.kernel.fork_server import ForkServer
+from nbdataops.kernel.forked_kernel import Ahead
+from nbdataops.kernel.installed_state import InstalledState
+from nbdataops.kernel.leftovers import sweep
+from nbdataops.kernel.preloading import KNOWN, FoundationError, Preloaded, Preloading, added
+from nbdataops.kernel.rehearsal import rehearse
+from nbdataops.kernel.room import lacking_room
+from nbdataops.kernel.starting import PROGRAM
+from nbdataops.kernel.third_party import Installed
+
+
+def main(arguments: Sequence[str]) -> int:
+    options = _options(arguments)
+    if not options.again and os.fork():
+        os._exit(0)
+    # As in ipykernel_launcher: the folder of the server is no place to import from.
+    if sys.path and sys.path[0] == "":
+        del sys.path[0]
+    path = Path(options.socket)
+    try:
+        if (lack := lacking_room()) is not None:
+            raise FoundationError(lack)
+        preloaded = _preload(options)
+        sweep(path.parent)
+        gc.collect()
+        gc.freeze()
+        server = ForkServer(path, options.lock, preloaded, options.idle_s)
+    except (FoundationError, OSError) as error:
+        print(f"no fork server: {error}", flush=True)
+        _tell(options.tell, {"failed": str(error)})
+        return 1
+    print(
+        f"{time.strftime('%F %T')} pid {os.getpid()} serves; loaded in {preloaded.seconds:.2f} s", flush=True
+    )
+    _tell(options.tell, {"ready": True})
+    server.serve()
+    with contextlib.suppress(OSError):
+        path.with_suffix(".log").unlink()
+    sweep(path.parent)
+    return 0
+
+
+def _preload(options: argparse.Namespace) -> Preloaded:
+    started = time.monotonic()
+    excluded = KNOWN | json.loads(options.excluded)
+    # Before matplotlib reads it; ipykernel sets the same later in each kernel.
+    os.environ["MPLBACKEND"] = os.environ.get("MPLBACKEND") or INLINE_BACKEND
+    environment = dict(os.environ)
+    installed = Installed.of_this_interpreter()
+    loading = Preloading(installed, excluded)
+    with watched() as names:
+        loading.lay_foundation()
+        loading.load(options.preload)
+        asked_for = tuple(loading.modules)
+        rehearsed = rehearse()
+        loading.load_library(rehearsed)
+        loading.load(rehearsed)
+    loading.settle()
+    if loading.found:
+        _again(excluded | loading.found, environment)
+    ahead = Ahead(installed, loading.can_be_hidden, added(environment, os.environ), os.getpid())
+    return Preloaded(
+        ahead,
+        InstalledState.of(installed, sys.modules),
+        environment,
+        frozenset(names),
+        asked_for,
+        len(loading.modules) - len(asked_for),
+        loading.skipped,
+        time.monotonic() - started,
+    )
+
+
+def _again(excluded: dict[str, str], environment: dict[str, str]) -> NoReturn:
+    """Execute this program anew without those modules, in the environment as it was before libraries changed it.
+
+    Each time excludes at least one more, so this ends.
+    """
+    for module, why in sorted(excluded.items()):
+        print(f"not preloaded: {module}: {why}", flush=True)
+    words = list(sys.argv[1:])
+    for option in ("--excluded", "--again"):
+        while option in words:
+            at = words.index(option)
+            del words[at : at + (2 if option == "--excluded" else 1)]
+    command = [sys.executable, *_flags(), "-c", PROGRAM, *words, "--again"]
+    os.execve(sys.executable, [*command, "--excluded", json.dumps(excluded)], environment)
+
+
+def _flags() -> list[str]:
+    """The interpreter's own options, as the client gave them."""
+    words = sys.orig_argv[1:]
+    return words[: words.index("-c")]
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="nbdataops.kernel.server", description=__doc__)
+    parser.add_argument("--socket", required=True, help="where to listen")
+    parser.add_argument(
+        "--lock", type=int, required=True, help="descriptor of the lock that stands for this server"
+    )
+    parser.add_argument("--tell", type=int, required=True, help="descriptor of the pipe to the client")
+    parser.add_argument("--preload", nargs="*", default=[], help="modules to import")
+    parser.add_argument("--excluded", default="{}", help="JSON: modules that must not be, and why")
+    parser.add_argument(
+        "--idle-s", type=float, default=600.0, help="seconds without kernels after which it ends"
+    )
+    parser.add_argument("--again", action="store_true", help="executed anew, with modules excluded")
+    return parser.parse_args(arguments)
+
+
+def _tell(descriptor: int, message: dict[str, Any]) -> None:
+    """Tell the client that started this server, through its pipe, and close it."""
+    with contextlib.suppress(OSError):
+        os.write(descriptor, json.dumps(message).encode() + b"\n")
+    os.close(descriptor)

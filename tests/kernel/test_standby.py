@@ -1,0 +1,109 @@
+"""Kernels that are initialised ahead of need."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from nbdataops.kernel.status import statuses
+from tests.kernel.kernels import PATIENCE_S, Running, Servers, wait_for
+from tests.kernel.test_warm_kernels import LOOK, addresses
+
+pytestmark = pytest.mark.kernel
+Start = Callable[..., Running]
+
+
+def standby_beside(warm: Servers, kernel: Running) -> int:
+    """The process id of a standby kernel that is ready, of the same server as another kernel."""
+    server = psutil.Process(kernel.pid).ppid()
+    return int(
+        wait_for(lambda: [p for s in statuses(warm.folder) if s["pid"] == server for p in s["standbys"]])[0]
+    )
+
+
+@pytest.fixture
+def standby(warm: Servers, start: Start) -> int:
+    """The process id of a standby kernel that is ready to be adopted."""
+    return standby_beside(warm, start())
+
+
+def test_a_standby_is_given_to_the_next_client(warm: Servers, start: Start, standby: int) -> None:
+    kernel = start()
+
+    assert kernel.pid == standby
+    assert kernel.run("print(6 * 7)").out == "42\n"
+    assert all(path.is_socket() for path in addresses(kernel))
+
+
+def test_an_adopted_kernel_looks_as_a_forked_one(start: Start, standby: int, tmp_path: Path) -> None:
+    variables = {"MINE": "1", "TZ": "Asia/Tokyo", "JPY_SESSION_NAME": "a/b.ipynb"}
+    look = LOOK + "import time\nprint(time.tzname, _dh, os.getcwd(), get_ipython().starting_dir, __session__)"
+    kernel = start(cwd=str(tmp_path), env=variables)
+    assert kernel.pid == standby
+    given = kernel.run(look).lines
+    kernel.manager.restart_kernel()  # never a standby: it must keep its addresses
+    kernel.client.wait_for_ready(timeout=PATIENCE_S)
+    forked = kernel.run(look).lines
+
+    assert kernel.pid != standby
+    assert json.loads(given[0]) == json.loads(forked[0])
+    assert given[1] == forked[1]
+
+
+def test_output_of_an_adopted_kernels_descriptors_goes_to_its_client(
+    start: Start, standby: int, tmp_path: Path
+) -> None:
+    with (tmp_path / "out").open("wb") as out:
+        kernel = start(stdout=out, stderr=out)
+        assert kernel.pid == standby
+        said = kernel.run("import os, sys, time\nos.write(1, b'to the notebook\\n')\ntime.sleep(0.5)\n"
+                          "print(sys.stdin.read() == '')\nraise SystemError('x')")  # fmt: skip
+
+    assert {"to the notebook", "True"} <= set(said.streams["stdout"].splitlines())
+    assert wait_for(lambda: "to the notebook" in (tmp_path / "out").read_text())
+
+
+def test_adopted_kernels_draw_different_random_numbers(warm: Servers, start: Start, standby: int) -> None:
+    first = start()
+    other = standby_beside(warm, first)
+    second = start()
+    code = "import random, numpy, tempfile\nprint(random.random(), numpy.random.rand(), tempfile.mktemp())"
+
+    one, two = first.run(code).out.split(), second.run(code).out.split()
+
+    assert [first.pid, second.pid] == [standby, other]
+    assert [a for a, b in zip(one, two, strict=True) if a == b] == []
+
+
+@pytest.mark.parametrize("file", ["startup/mine.py", "ipython_config.py"])
+def test_a_profile_with_files_of_its_own_gets_a_fresh_fork(
+    warm: Servers, start: Start, standby: int, file: str
+) -> None:
+    path = warm.home / "ipython" / "profile_default" / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("import os\nos.environ['RAN'] = os.getcwd()")
+    try:
+        kernel = start(cwd="/tmp")
+
+        assert kernel.pid != standby
+        assert kernel.run("import os\nprint(os.environ['RAN'])").out == "/tmp\n"
+    finally:
+        path.unlink()
+
+
+def test_another_ipython_folder_gets_a_fresh_fork(start: Start, standby: int, tmp_path: Path) -> None:
+    kernel = start(env={"IPYTHONDIR": str(tmp_path)})
+
+    assert kernel.pid != standby
+    assert kernel.run("print(get_ipython().ipython_dir)").out == f"{tmp_path}\n"
+
+
+def test_further_arguments_get_a_fresh_fork(start: Start, standby: int) -> None:
+    kernel = start(extra_arguments=["--InteractiveShell.ast_node_interactivity=all"])
+
+    assert kernel.pid != standby
+    assert len(kernel.run("1\n2").results) == 2
