@@ -163,6 +163,11 @@ class Product:
 
         return release_candidate(self, self.plan(), datetime.now(UTC))
 
+    def close(self) -> None:
+        """Close the ledger, if it was opened; asking for anything opens it again."""
+        if "journal" in self.__dict__:
+            self.journal.ledger.close()
+
     # ------------------------------------------------------------------ inside
     def _plan(self, world: World, goals: Callable[[World], Any], options: Options) -> Plan:
         from nbdataops.build.expand import expand

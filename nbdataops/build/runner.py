@@ -49,6 +49,7 @@ from nbdataops.errors import (
 )
 from nbdataops.session.secrets import resolve_secret
 from nbdataops.store.locations import Store
+from nbdataops.store.witness import NAME as WITNESS
 
 HEARTBEAT_S = 2.0
 
@@ -86,6 +87,7 @@ class Runner:
     # ------------------------------------------------------------------ life
     def __enter__(self) -> Runner:
         self.journal.start_run(self.run, self.product, datetime.now(UTC))
+        (self.store.root / WITNESS).unlink(missing_ok=True)  # what it says of the last run is over
         self._previous = dict(self._catch_signals())
         self._heart = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         self._heart.start()

@@ -69,7 +69,12 @@ def force(f: F) -> F:
 
 
 def print_json(value: Any) -> None:
-    click.echo(json.dumps(value, default=str, ensure_ascii=False))
+    click.echo(json_line(value))
+
+
+def json_line(value: Any) -> str:
+    """The one line that `--json` prints."""
+    return json.dumps(value, default=str, ensure_ascii=False)
 
 
 def parsed(pairs: tuple[tuple[str, str], ...]) -> dict[str, Any]:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from nbdataops.cli import options
+
+if TYPE_CHECKING:
+    from nbdataops.verbs import RunReport
 
 
 @click.command("run")
@@ -31,6 +35,8 @@ def command(
     """
     from nbdataops.cli.progress import progress
     from nbdataops.cli.summary import run_summary
+    from nbdataops.cli.unchanged import counting
+    from nbdataops.second_look import leave_witness
     from nbdataops.workspace import Options, open_product
 
     product = open_product(root)
@@ -41,4 +47,12 @@ def command(
         options.print_json(report.to_dict())
     else:
         run_summary(report)
+    counts = counting(as_of.isoformat() if as_of else None, [list(pair) for pair in parameters])
+    leave_witness(product, settings, report, counts, _said)
     return int(report.exit_code)
+
+
+def _said(report: RunReport) -> tuple[str, str]:
+    from nbdataops.cli.summary import run_lines
+
+    return "".join(f"{line}\n" for line in run_lines(report)), options.json_line(report.to_dict())
