@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from nbdataops.build.execution import Execution
-from nbdataops.build.footprint import footprint, packages
+from nbdataops.build.footprint import beside, footprint
 from nbdataops.build.nodes import State
 from nbdataops.build.world import World
 from nbdataops.errors import ExitCode, NbdataopsError
@@ -57,14 +57,13 @@ def leave_witness(
 def _look(
     product: Product, options: Options, report: RunReport, arguments: dict[str, object], say: Say
 ) -> Witness | None:
+    product.close()  # the ledger is then one file, and as it will lie there
     if options.force or not _sound(report):
         return None
-    product.close()  # the ledger is then one file, and as it will lie there
-    reports = (str(report.report), str(report.report_json))
-    hung_on = (footprint(report.world, report.execution, product.store), packages(report.world))
-    beside = (str(product.store.ledger_path), f"{product.store.ledger_path}-wal")
-    before = {path: stamp(path) for path in (*hung_on[0], *hung_on[1], *reports, *beside)}
-    if not _trusted(before, needed=(*hung_on[0], *reports)):
+    written = (str(report.report), str(report.report_json), str(product.store.ledger_path))
+    needed, others = _paths(product, report.world, report.execution)
+    before = {path: stamp(path) for path in (*needed, *written, *others)}
+    if not _trusted(before, needed=(*needed, *written)):
         return None
     time.sleep(TICK_S)
 
@@ -74,7 +73,7 @@ def _look(
     again.close()
     if stale_nodes(plan) or not _same(report, plan.world, execution):
         return None
-    if hung_on != (footprint(plan.world, execution, again.store), packages(plan.world)):
+    if (needed, others) != _paths(again, plan.world, execution):
         return None
     if before != {path: stamp(path) for path in before}:
         return None
@@ -98,6 +97,15 @@ def _sound(report: RunReport) -> bool:
     ended = {(n.state, bool(n.node.unavailable)) for n in report.execution.nodes}
     well = ended <= {(State.SUCCEEDED, False), (State.SKIPPED, True)}
     return os.name == "posix" and report.exit_code is ExitCode.OK and well
+
+
+def _paths(product: Product, world: World, execution: Execution) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What must be there, and what may be missing: a log beside the ledger is another process that writes in it."""
+    log = f"{product.store.ledger_path}-wal"
+    return (
+        footprint(world, execution, product.store),
+        (*beside(world, execution, product.store), log),
+    )
 
 
 def _trusted(stamps: Mapping[str, Stamp | None], *, needed: Iterable[str]) -> bool:

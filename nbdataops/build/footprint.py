@@ -7,7 +7,7 @@ sources, what is stored of sources and results, the executed notebooks, the inst
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import nbdataops
@@ -22,15 +22,21 @@ from nbdataops.store.snapshots import Snapshot
 
 
 def footprint(world: World, execution: Execution, store: Store) -> tuple[str, ...]:
-    """Absolute paths, each once. All of them must be there, unlike those of `packages`."""
-    paths = (*_declared(world), *_stored(world, execution, store), *_program())
+    """Absolute paths, each once, of what must be there."""
+    return _absolute((*_declared(world), *_stored(world, execution, store), *_program()))
+
+
+def beside(world: World, execution: Execution, store: Store) -> tuple[str, ...]:
+    """Absolute paths of what may be missing, in which case it must stay so.
+
+    Executed notebooks, and what the environment was read from with all places in which Python looks for packages.
+    """
+    notebooks = (store.root / run.notebook for run in execution.nodes if run.notebook is not None)
+    return _absolute((*notebooks, *(path for path, _ in environment(imports_of(world.graph)).stamps)))
+
+
+def _absolute(paths: Iterable[Path | str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(os.path.abspath(path) for path in paths))  # noqa: PTH100 - links stay links
-
-
-def packages(world: World) -> tuple[str, ...]:
-    """What the environment was read from, and where else Python looks for packages."""
-    stamps = environment(imports_of(world.graph)).stamps
-    return tuple(dict.fromkeys(os.path.abspath(path) for path, _ in stamps))  # noqa: PTH100
 
 
 def _declared(world: World) -> Iterator[Path]:
@@ -54,8 +60,6 @@ def _stored(world: World, execution: Execution, store: Store) -> Iterator[Path]:
         if run.output is not None:
             for _, snapshot in (*run.output.tables, *run.output.roles):
                 yield from _files(snapshot, store.root)
-        if run.notebook is not None:
-            yield store.root / run.notebook
 
 
 def _files(snapshot: Snapshot, root: Path) -> Iterator[Path]:
