@@ -22,20 +22,22 @@ def main() -> None:
     unknown = sorted(set(given.names) - set(names))
     if unknown:
         parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(names)}")
+    asked = given.names or benchmarks.NAMES
     found: list[Comparison] = []
-    missing = False
-    for asked in given.names or benchmarks.NAMES:
-        for name in GROUPS.get(asked, (asked,)):
+    missing = []
+    try:
+        for name in (name for each in asked for name in GROUPS.get(each, (each,))):
             module = importlib.import_module(f"benchmarks.{name}")
             print(f"{name} ...", file=sys.stderr, flush=True)
             try:
                 found += module.measure(given.rounds or module.ROUNDS)
             except PeerMissingError as error:
                 print(f"{name} SKIPPED: {error}", file=sys.stderr, flush=True)
-                missing = missing or name in given.names
-    if found:
-        show(found)
-    if missing:
+                missing.append(name)
+    finally:  # what was measured before one of them ended is worth reading
+        if found:
+            show(found)
+    if set(missing) & set(asked):
         sys.exit(1)
 
 

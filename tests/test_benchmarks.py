@@ -8,25 +8,30 @@ from pathlib import Path
 import pytest
 
 import benchmarks
-from benchmarks.comparison import Comparison, Duration, compare, table
+import benchmarks.__main__
+import benchmarks.ltv
+from benchmarks.comparison import Comparison, Duration, Memory, PeerMissingError, compare, table
 
 SUPPORT = {"__init__", "__main__", "comparison"}
+SUPPORT_OF_LTV = {"__init__", "customers", "draws", "peers", "turns", "worker"}
 
 
 def test_every_module_of_the_folder_is_run_by_python_m_benchmarks() -> None:
     modules = {p.stem for p in Path(benchmarks.__file__).parent.glob("*.py")}
+    of_ltv = {p.stem for p in Path(benchmarks.ltv.__file__).parent.glob("*.py")}
 
     assert modules - SUPPORT == set(benchmarks.NAMES)
+    assert {f"ltv.{name}" for name in of_ltv - SUPPORT_OF_LTV} == set(benchmarks.ltv.NAMES)
 
 
-@pytest.mark.parametrize("name", benchmarks.NAMES)
+@pytest.mark.parametrize("name", [*benchmarks.NAMES, *benchmarks.ltv.NAMES])
 def test_a_benchmark_states_its_claim_and_can_be_run(name: str) -> None:
     module = importlib.import_module(f"benchmarks.{name}")
 
     assert (module.__doc__ or "").startswith("Claim: ")
     assert callable(module.main)
     assert callable(module.measure)
-    assert module.ROUNDS >= 3
+    assert (1 if name == "ltv.summary" else 3) <= module.ROUNDS
 
 
 def test_the_two_ways_run_in_turns_and_each_goes_first_as_often_as_the_other() -> None:
@@ -54,3 +59,45 @@ def test_the_table_shows_medians_and_their_ratio() -> None:
         "as",
         "fast",
     ]
+
+
+def test_the_table_says_what_was_asked_for_and_what_missed_it() -> None:
+    faster = (Duration(0.1, 0.1),)
+    slower = (Duration(0.3, 0.3),)
+    small, large = Memory(peak_mb=100, before_mb=50), Memory(peak_mb=300, before_mb=50)
+
+    met = Comparison("ours", "a peer", faster, slower, 1 / 2, small, large, asked_mb=300)
+    missed = Comparison("ours", "a peer", faster, slower, 1 / 20, large, small, asked_mb=100)
+    met_line, missed_line = table([met, missed]).splitlines()[-2:]
+
+    assert met_line.endswith(
+        "100 (50)  300 (50)  3.0 times as fast, asked at least 2, asked at most 300 MB"
+    ) or (
+        "3.0 times as fast, asked at least 2, asked at most 300 MB" in met_line and "MISSED" not in met_line
+    )
+    assert "asked at least 20: MISSED, asked at most 100 MB: MISSED" in missed_line
+
+
+def test_what_was_measured_is_shown_although_a_later_benchmark_ends(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def measure(rounds: int) -> list[Comparison]:
+        return [Comparison(f"{rounds} rounds", "a peer", (Duration(0.1, 0.1),), (Duration(0.3, 0.3),))]
+
+    def end(rounds: int) -> list[Comparison]:
+        raise SystemExit("another optimum")
+
+    def skip(rounds: int) -> list[Comparison]:
+        raise PeerMissingError("not here")
+
+    steps = {"no_op_run": measure, "refits": skip, "snapshot_read": end}
+    for name, step in steps.items():
+        monkeypatch.setattr(importlib.import_module(f"benchmarks.{name}"), "measure", step)
+    monkeypatch.setattr("sys.argv", ["benchmarks", *steps, "--rounds", "7"])
+
+    with pytest.raises(SystemExit, match="another optimum"):
+        benchmarks.__main__.main()
+
+    shown = capsys.readouterr()
+    assert "7 rounds" in shown.out
+    assert "refits SKIPPED: not here" in shown.err

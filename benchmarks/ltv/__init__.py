@@ -15,5 +15,6 @@ NAMES = (
     "ltv.ten_million",
     "ltv.bootstrap",
     "ltv.growth",
+    "ltv.summary",
     "ltv.imports",
 )

@@ -13,6 +13,7 @@ from nbdataops.errors import UsageError, did_you_mean
 
 FloatArray: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.int64]
+WholeNumbers: TypeAlias = FloatArray | NDArray[np.integer]
 
 SUMMARY_COLUMNS = ("x", "t_x", "T", "spend")
 """Repeat transactions, recency, age (both in time units), mean value of a repeat transaction."""
@@ -84,8 +85,16 @@ def numbers(frame: pd.DataFrame, name: str) -> FloatArray:
     return values
 
 
+def whole_numbers(frame: pd.DataFrame, name: str) -> WholeNumbers:
+    """A column of whole numbers, zero or more; integers stay as they are, floats can take eight times the memory."""
+    column = frame[name]
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu" and column.min() >= 0:
+        return column.to_numpy()
+    return counts(frame, name)
+
+
 def counts(frame: pd.DataFrame, name: str) -> FloatArray:
-    """A column of whole numbers, zero or more."""
+    """A column of whole numbers, zero or more, as floats."""
     values = numbers(frame, name)
     refuse(
         values != np.rint(values),

@@ -18,6 +18,9 @@ DAYS_PER: dict[str, float] = {"day": 1.0, "week": 7.0, "month": 365.25 / 12, "ye
 ATTRIBUTE = "time_unit"
 """Where a summary carries its unit: `frame.attrs["time_unit"]`."""
 
+RECENT = "recent"
+"""Where a summary carries how many time units its columns `recent_...` reach back: `frame.attrs["recent"]`."""
+
 
 def days_per(time_unit: str) -> float:
     """Days in a time unit; an unknown unit is an error."""
@@ -75,7 +78,9 @@ def to_horizon(horizon: object, time_unit: str | None) -> float:
 
 
 def rate_per_unit(annual_rate: float, time_unit: str) -> float:
-    """The discount rate per time unit that compounds to `annual_rate` in a year.
+    """The discount rate per `time_unit` that compounds to `annual_rate` in a year.
+
+    Raises LtvInputError for an unknown time unit.
 
     >>> round(rate_per_unit(0.15, "week"), 6)
     0.002682

@@ -6,6 +6,11 @@ import numpy as np
 import pandas as pd
 from hypothesis import strategies as st
 
+from nbdataops.ltv import GammaGamma, ParetoNBD
+from nbdataops.ltv.simulate import draw_summary
+
+SPEND = GammaGamma.with_parameters(p=6.0, q=4.0, gamma=15.0)
+
 
 def pareto_shop(
     n: int,
@@ -19,28 +24,16 @@ def pareto_shop(
 ) -> pd.DataFrame:
     """n customers whose purchase and leaving rates are gamma distributed; times are whole units."""
     rng = np.random.default_rng(seed)
-    T = rng.integers(*ages, n, endpoint=True).astype(float)
-    alive = np.minimum(rng.exponential(1, n) / rng.gamma(s, 1 / beta, n), T)
-    return _summary(rng, rng.gamma(r, 1 / alpha, n), alive, T)
+    T = rng.integers(*ages, n, endpoint=True)
+    ids = pd.Index(np.arange(1000, 1000 + n), name="customer_id")
+    model = ParetoNBD.with_parameters(r=r, alpha=alpha, s=s, beta=beta)
+    drawn = draw_summary(model, pd.Series(T, ids), rng, spend=SPEND)
+    return drawn[["x", "t_x", "T", "spend"]].assign(t_x=np.ceil(drawn.t_x))
 
 
 def equal_leaving_shop(n: int, *, leaving: float, seed: int = 1) -> pd.DataFrame:
     """Like pareto_shop, but everybody leaves at the same rate: s and beta lie on a ridge."""
-    rng = np.random.default_rng(seed)
-    T = rng.integers(150, 300, n).astype(float)
-    alive = np.minimum(rng.exponential(1 / leaving, n), T)
-    return _summary(rng, rng.gamma(0.8, 0.1, n), alive, T)
-
-
-def _summary(rng: np.random.Generator, rate: np.ndarray, alive: np.ndarray, T: np.ndarray) -> pd.DataFrame:
-    x = rng.poisson(rate * alive)
-    last = np.clip(np.ceil(alive * rng.beta(np.maximum(x, 1), 1)), 1, T)
-    often = np.maximum(x, 1)
-    value = rng.gamma(6.0 * often) / often * 15 / rng.gamma(4.0, size=len(x))
-    frame = pd.DataFrame(
-        {"x": x, "t_x": np.where(x > 0, last, 0.0), "T": T, "spend": np.where(x > 0, value, 0.0)}
-    )
-    return frame.set_index(pd.Index(np.arange(1000, 1000 + len(x)), name="customer_id"))
+    return pareto_shop(n, r=0.8, s=1e9, beta=1e9 / leaving, ages=(150, 300), seed=seed)
 
 
 @st.composite

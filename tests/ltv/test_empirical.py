@@ -200,6 +200,10 @@ def test_the_last_period_once_more(log: pd.DataFrame) -> None:
     assert answer[["lower", "upper"]].isna().all(axis=None)
     with pytest.raises(LtvInputError, match="recent_transactions"):
         LastPeriod().fit(rfm.drop(columns="recent_transactions"))
+    with pytest.raises(LtvInputError, match="reach back 13 time units, window is 4"):
+        LastPeriod(window=4).fit(rfm)
+    with pytest.raises(LtvInputError, match="reach back 4 time units, window is 13"):
+        model.lifetime_value(rfm_summary(before(log, THEN), THEN, recent=4), 39)
 
 
 def test_the_past_rate_goes_on_and_newcomers_share_the_rate_of_all(log: pd.DataFrame) -> None:

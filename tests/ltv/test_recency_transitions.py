@@ -10,7 +10,7 @@ import pytest
 
 from nbdataops.ltv import LtvInputError, recency_transitions
 
-from .test_summary_of_large_logs import AS_OF, random_log
+from .purchase_logs import AS_OF, random_log
 
 
 def by_hand(log: pd.DataFrame, as_of: date, states: int, days: int) -> dict[object, tuple[int, np.ndarray]]:
@@ -52,6 +52,12 @@ def test_a_period_may_be_several_units_or_less_than_one() -> None:
         recency_transitions(log, AS_OF, period=14, time_unit="day"),
     )
     np.testing.assert_array_equal(one.purchases_from.toarray(), two.purchases_from.toarray())
-    for wrong in ({"states": 1}, {"states": 2.5}, {"period": 0.1}, {"period": float("nan")}):
+    for wrong in (
+        {"states": 1},
+        {"states": 2.5},
+        {"states": float("nan")},
+        {"period": 0.1},
+        {"period": float("nan")},
+    ):
         with pytest.raises(LtvInputError):
             recency_transitions(log, AS_OF, time_unit="week", **wrong)

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from nbdataops.ltv import LtvInputError, cohort_ages, rfm_cells, rfm_summary
 
+from .purchase_logs import random_log
+
 AS_OF = date(1997, 3, 1)
 LOG = pd.DataFrame(
     {
@@ -32,21 +34,33 @@ LOG = pd.DataFrame(
 )
 
 
-def by_hand(log: pd.DataFrame, as_of: date, unit: float) -> pd.DataFrame:
-    """The same summary, written for one customer at a time."""
+def by_hand(
+    log: pd.DataFrame, as_of: date, unit: float, zero: str = "keep", returns: str = "refuse"
+) -> pd.DataFrame:
+    """The same summary, written for one customer and one day at a time."""
     rows = []
     for customer, own in log.groupby("customer_id"):
-        days = own.groupby(own["date"].dt.date)["amount"].sum().sort_index()
-        first, later = days.index[0], days.iloc[1:]
+        if zero == "drop":
+            own = own[own["amount"] != 0]
+        if returns == "drop":
+            own = own[own["amount"] >= 0]
+        days = {}
+        for day, amounts in own.groupby(own["date"].dt.date)["amount"]:
+            if amounts.min() >= 0 or amounts.sum() > 0:
+                days[day] = amounts.sum()
+        if not days:
+            continue
+        first, last = min(days), max(days)
+        later = [amount for day, amount in days.items() if day > first]
         rows.append(
             {
                 "customer_id": customer,
                 "x": len(later),
-                "t_x": (days.index[-1] - first).days / unit,
+                "t_x": (last - first).days / unit,
                 "T": (as_of - first).days / unit,
-                "spend": later.mean() if len(later) else 0.0,
+                "spend": np.mean(later) if later else 0.0,
                 "first": pd.Timestamp(first),
-                "total": days.sum(),
+                "total": own["amount"].sum(),
             }
         )
     return pd.DataFrame(rows)
@@ -64,20 +78,28 @@ def test_a_small_log_is_summarised_as_by_hand() -> None:
     assert summary["first"].dt.date.tolist() == [date(1997, 1, 1), date(1997, 1, 10), date(1997, 3, 1)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     rows=st.lists(
-        st.tuples(st.integers(0, 5), st.integers(0, 90), st.sampled_from([0.0, 1.5, 20.0])), min_size=1
+        st.tuples(st.integers(0, 5), st.integers(0, 40), st.sampled_from([-20.0, -1.5, 0.0, 1.5, 20.0])),
+        min_size=1,
     ),
-    order=st.randoms(use_true_random=False),
+    zero=st.sampled_from(["keep", "drop"]),
+    returns=st.sampled_from(["refuse", "net", "drop"]),
 )
-def test_any_log_is_summarised_as_by_hand_whatever_its_order(rows, order) -> None:
-    order.shuffle(rows)
+def test_any_log_is_summarised_as_by_hand(rows, zero: str, returns: str) -> None:
     log = pd.DataFrame(rows, columns=["customer_id", "day", "amount"])
+    if returns == "refuse":
+        log["amount"] = log["amount"].abs()
     log["date"] = pd.Timestamp("1997-01-01") + pd.to_timedelta(log["day"], unit="D")
-    as_of = date(1997, 1, 1) + timedelta(days=95)
-    summary = rfm_summary(log, as_of)
-    pd.testing.assert_frame_equal(summary, by_hand(log, as_of, 7.0), check_dtype=False)
+    as_of = date(1997, 1, 1) + timedelta(days=45)
+    expected = by_hand(log, as_of, 7.0, zero, returns)
+    if expected.empty:
+        with pytest.raises(LtvInputError, match="the rules for zero amounts and returns left nothing"):
+            rfm_summary(log, as_of, zero=zero, returns=returns)
+        return
+    summary = rfm_summary(log, as_of, zero=zero, returns=returns)
+    pd.testing.assert_frame_equal(summary, expected, check_dtype=False)
     rfm_cells(summary)  # every summary is one that the models take
 
 
@@ -132,6 +154,53 @@ def test_zero_amounts_count_unless_they_are_dropped() -> None:
     assert kept["customer_id"].tolist() == [1, 2, 3, 9]
     assert kept["x"].tolist() == [3, 0, 0, 0]
     pd.testing.assert_frame_equal(dropped, rfm_summary(LOG, AS_OF))
+
+
+def test_a_return_comes_off_its_day_and_a_day_without_a_rest_is_no_purchase() -> None:
+    days = pd.to_datetime(["1997-01-01", "1997-01-08", "1997-01-08", "1997-01-15", "1997-01-15"])
+    log = pd.DataFrame({"customer_id": 1, "date": days, "amount": [10.0, 8.0, -3.0, 4.0, -6.0]})
+    log = pd.concat([log, log[-2:].assign(customer_id=2, amount=[5.0, -5.0])], ignore_index=True)
+    columns = ["customer_id", "x", "t_x", "spend", "total"]
+    netted = rfm_summary(log, AS_OF, returns="net", recent=7)
+    assert netted[columns].values.tolist() == [[1, 1, 1.0, 5.0, 13.0]]
+    assert netted[["recent_transactions", "recent_value"]].values.tolist() == [[0, 0.0]]
+    dropped = rfm_summary(log, AS_OF, returns="drop")
+    assert dropped[columns].values.tolist() == [[1, 2, 2.0, 6.0, 22.0], [2, 0, 0.0, 0.0, 5.0]]
+    with pytest.raises(LtvInputError, match=r"amount is negative in 3 rows of 7 \(2, 4, 6\)") as caught:
+        rfm_summary(log, AS_OF)
+    assert 'returns="net"' in caught.value.todo
+    with pytest.raises(LtvInputError, match="returns is 'nett'"):
+        rfm_summary(log, AS_OF, returns="nett")
+
+
+def test_a_day_that_is_returned_in_full_is_none_although_cents_do_not_add_up_to_zero() -> None:
+    bought = [-0.3, 0.1, 0.1, 0.1]
+    assert sum(bought) > 0
+    days = pd.to_datetime(["1997-01-01"] + ["1997-01-08"] * len(bought))
+    log = pd.DataFrame({"customer_id": 1, "date": days, "amount": [10.0, *bought]})
+    assert rfm_summary(log, AS_OF, returns="net")[["x", "total"]].values.tolist() == [[0, 10.0]]
+
+
+def test_litt_is_the_sum_of_the_logarithms_of_the_gaps() -> None:
+    log = random_log(400)
+    summary = rfm_summary(log, date(2024, 6, 30), litt=True).set_index("customer_id")
+    for customer, own in log.groupby("customer_id"):
+        gaps = own["date"].drop_duplicates().sort_values().diff().dropna() / pd.Timedelta(weeks=1)
+        assert summary["litt"][customer] == pytest.approx(float(np.log(gaps).sum()))
+
+
+def test_recent_counts_the_last_time_units_up_to_as_of() -> None:
+    log, as_of = random_log(400), date(2024, 6, 30)
+    log = pd.concat([log, log[:2].assign(date=pd.to_datetime(["2024-03-31", "2024-04-01"]))])  # day 92 and 91
+    summary = rfm_summary(log, as_of, recent=13).set_index("customer_id")
+    late = log[log["date"] >= "2024-04-01"].groupby("customer_id")
+    value = late["amount"].sum().reindex(summary.index, fill_value=0)
+    transactions = late["date"].nunique().reindex(summary.index, fill_value=0)
+    np.testing.assert_allclose(summary["recent_value"], value)
+    np.testing.assert_array_equal(summary["recent_transactions"], transactions)
+    for wrong in (0, -1, float("inf"), float("nan"), "13", True, timedelta(weeks=13)):
+        with pytest.raises(LtvInputError, match="recent"):
+            rfm_summary(log, as_of, recent=wrong)
 
 
 def test_rows_after_as_of_are_a_leak() -> None:

@@ -1,167 +1,204 @@
-"""Relations, files and rules: the same summary however the log comes, and however large it is."""
+"""Logs that DuckDB sorts and hands over in parts: nothing is lost at borders, memory is bounded, errors count rows."""
 
 from __future__ import annotations
 
-from datetime import date
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import duckdb
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
 
-from nbdataops.ltv import LtvInputError, rfm_summary
+from nbdataops.ltv import LtvInputError, cohort_ages, recency_transitions, rfm_summary, training_set
 from nbdataops.ltv.summary import log_stream
 
-AS_OF = date(2024, 6, 30)
+from .purchase_logs import AS_OF, large, random_log
+
+ROOT = Path(__file__).parent.parent.parent
 
 
-def random_log(rows: int = 3000, seed: int = 0, returns: bool = False) -> pd.DataFrame:
-    rng = np.random.default_rng(seed)
-    amount = np.round(rng.gamma(2, 10, rows), 2) * np.where(rng.random(rows) < 0.05, 0.0, 1.0)
-    if returns:
-        amount = np.where(rng.random(rows) < 0.1, -amount, amount)
-    return pd.DataFrame(
-        {
-            "customer_id": rng.integers(0, rows // 4, rows),
-            "date": pd.Timestamp("2023-01-01") + pd.to_timedelta(rng.integers(0, 540, rows), unit="D"),
-            "amount": amount,
-        }
+PEAK = """
+import sys
+from benchmarks.ltv.worker import peak_mb
+from nbdataops.ltv import rfm_summary
+from tests.ltv.purchase_logs import AS_OF
+summary = rfm_summary(sys.argv[1], AS_OF, memory_limit="200MB")
+print(len(summary), peak_mb())
+"""
+
+
+def parquet_log(folder: Path, rows: int, customers: int) -> Path:
+    """Written by DuckDB, in no order: sixteen months before AS_OF, amounts in cents."""
+    file = folder / "log.parquet"
+    duckdb.sql(
+        f"""copy (
+            select (hash(i) % {customers})::bigint as customer_id,
+                timestamp '2024-06-30 23:00' - interval 1 minute * (hash(i + {rows}) % 700000)::bigint as date,
+                (hash(i + 2 * {rows}) % 10000)::bigint / 100.0 as amount
+            from range({rows}) t(i)
+        ) to '{file}'"""
     )
+    return file
 
 
-@pytest.fixture(params=[10**9, 200], ids=["one part", "many parts"])
-def size_of_parts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(log_stream, "ROWS_AT_ONCE", request.param)
-    return int(request.param)
+def bytes_seen_in(folder: Path, patch: pytest.MonkeyPatch) -> list[int]:
+    """Size of all files in the folder, each time that a part is handed over."""
+    seen: list[int] = []
+    whole_days = log_stream.whole_days
+
+    def watched(batches: object, rows: int) -> Iterator[object]:
+        for table in whole_days(batches, rows):  # type: ignore[arg-type]
+            seen.append(sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()))
+            yield table
+
+    patch.setattr(log_stream, "whole_days", watched)
+    return seen
 
 
-@pytest.mark.parametrize(
-    "options", [{}, {"zero": "drop"}, {"litt": True, "recent": 13}, {"time_unit": "month"}]
-)
-def test_a_relation_a_file_and_an_arrow_table_are_summarised_like_a_frame(
-    size_of_parts: int, options: dict[str, object], tmp_path: Path
+def test_a_log_beyond_the_memory_limit_is_sorted_on_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    log = random_log()
-    expected = rfm_summary(log, AS_OF, **options)
-    log.to_parquet(tmp_path / "a.parquet")
-    relation = duckdb.connect().from_df(log)
-    decimal = relation.project("customer_id, date::date as date, amount::decimal(12, 2) as amount")
-    for same in (
-        pa.Table.from_pandas(log),
-        relation,
-        decimal,
-        tmp_path / "a.parquet",
-        str(tmp_path / "*.parquet"),
-    ):
-        pd.testing.assert_frame_equal(rfm_summary(same, AS_OF, **options), expected)
-        assert rfm_summary(same, AS_OF, **options).attrs == expected.attrs
+    file, disk = parquet_log(tmp_path, 1_000_000, 100_000), tmp_path / "disk"
+    expected = rfm_summary(pd.read_parquet(file), AS_OF)
+    disk.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(disk))
+    monkeypatch.setattr(log_stream, "ROWS_AT_ONCE", 300_000)
+    monkeypatch.setattr(log_stream, "MOST_THREADS", 1)  # each needs some of so little memory
+    seen = bytes_seen_in(disk, monkeypatch)
+    found = rfm_summary(file, AS_OF, memory_limit="25MB")
+    assert max(seen) > 1_000_000
+    assert list(disk.iterdir()) == []
+    pd.testing.assert_frame_equal(found, expected, check_exact=True)
 
 
-def test_names_of_columns_may_hold_anything(size_of_parts: int) -> None:
-    log = random_log().rename(columns={"customer_id": 'the "id"', "amount": "a; drop"})
-    relation = duckdb.connect().from_df(log)
-    names = {"entity": 'the "id"', "amount": "a; drop"}
-    pd.testing.assert_frame_equal(rfm_summary(relation, AS_OF, **names), rfm_summary(log, AS_OF, **names))
-
-
-@pytest.mark.parametrize(
-    ("spoil", "what"),
-    [
-        ("select null as customer_id, date, amount from log limit 1", "customer_id is missing"),
-        ("select customer_id, null::date as date, amount from log limit 1", "date is missing"),
-        ("select customer_id, date, null as amount from log limit 1", "amount is missing"),
-        ("select customer_id, date, -1.0 as amount from log limit 1", "amount is negative"),
-        ("select customer_id, date '2024-07-01' as date, amount from log limit 1", "date is after as_of"),
-    ],
-)
-def test_a_bad_row_is_found_in_whatever_part_it_lies(size_of_parts: int, spoil: str, what: str) -> None:
-    connection = duckdb.connect()
-    connection.register("log", random_log())
-    relation = connection.sql(
-        f"select customer_id, date::timestamp as date, amount from log union all ({spoil})"
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peaks are read from /proc")
+def test_ten_million_rows_are_summarised_in_a_process_of_less_than_800_mb(tmp_path: Path) -> None:
+    """Reading the same file into a frame and sorting that takes 1.5 GB; the summary is 56 MB. Nothing is printed."""
+    file = parquet_log(tmp_path, 10_000_000, 1_000_000)
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, str(file)], cwd=ROOT, check=True, capture_output=True, text=True
     )
-    with pytest.raises(LtvInputError, match=what):
-        rfm_summary(relation, AS_OF)
+    customers, peak_mb = done.stdout.split()
+    assert int(customers) > 990_000
+    assert float(peak_mb) < 800
 
 
-def test_what_is_no_log_is_refused_with_what_to_give(tmp_path: Path) -> None:
-    with pytest.raises(LtvInputError, match="cannot be read"):
-        rfm_summary(tmp_path / "none.parquet", AS_OF)
-    (tmp_path / "text.parquet").write_text("no")
-    with pytest.raises(LtvInputError, match="cannot be read"):
-        rfm_summary(tmp_path / "text.parquet", AS_OF)
-    with pytest.raises(LtvInputError, match="purchases is a DuckDBPyConnection"):
-        rfm_summary(duckdb.connect(), AS_OF)
-    with pytest.raises(LtvInputError, match="no column 'customer_id'"):
-        rfm_summary(duckdb.sql("select 1 as customer"), AS_OF)
-    with pytest.raises(LtvInputError, match="no rows"):
-        rfm_summary(
-            duckdb.sql("select 1 as customer_id, date '2024-01-01' as date, 1.0 as amount limit 0"), AS_OF
-        )
-
-
-def test_a_return_comes_off_its_day_and_a_day_without_a_rest_is_no_purchase() -> None:
-    log = pd.DataFrame(
-        {
-            "customer_id": [1, 1, 1, 1, 1, 2, 2],
-            "date": pd.to_datetime(
-                [
-                    "2024-01-01",
-                    "2024-01-08",
-                    "2024-01-08",
-                    "2024-01-15",
-                    "2024-01-15",
-                    "2024-02-01",
-                    "2024-02-01",
-                ]
-            ),
-            "amount": [10.0, 8.0, -3.0, 4.0, -6.0, 5.0, -5.0],
-        }
+def test_too_little_memory_says_so() -> None:
+    log = duckdb.sql(
+        "select i as customer_id, date '2024-01-01' as date, 1.0 as amount from range(500000) t(i)"
     )
-    summary = rfm_summary(log, AS_OF, returns="net")
-    assert summary[["customer_id", "x", "t_x", "spend", "total"]].values.tolist() == [[1, 1, 1.0, 5.0, 13.0]]
-    dropped = rfm_summary(log, AS_OF, returns="drop")
-    assert dropped[["customer_id", "x", "t_x", "spend", "total"]].values.tolist() == [
-        [1, 2, 2.0, 6.0, 22.0],
-        [2, 0, 0.0, 0.0, 5.0],
-    ]
-    with pytest.raises(LtvInputError, match="amount is negative") as caught:
-        rfm_summary(log, AS_OF)
-    assert 'returns="net"' in caught.value.todo
-    with pytest.raises(LtvInputError, match="no rows"):
-        rfm_summary(log[log.customer_id == 2], AS_OF, returns="net")
-    with pytest.raises(LtvInputError, match="returns is 'nett'"):
-        rfm_summary(log, AS_OF, returns="nett")
+    with pytest.raises(LtvInputError, match="cannot be sorted within memory_limit='1MB'") as caught:
+        rfm_summary(log, AS_OF, memory_limit="1MB")
+    assert 'memory_limit="2GB"' in caught.value.todo
+    assert "TMPDIR" in caught.value.todo
+    for wrong in ("much", None, 1000):
+        with pytest.raises(LtvInputError, match=f"memory_limit is {wrong!r}"):
+            rfm_summary(log, AS_OF, memory_limit=wrong)  # type: ignore[arg-type]
+
+
+def test_a_customer_with_more_rows_than_a_part_stays_one() -> None:
+    """Guests are one customer in many logs: years of them, and thousands of rows on one day."""
+    log = random_log(400)
+    guests = pd.DataFrame(
+        {"customer_id": 50, "date": pd.date_range("2023-01-01", periods=300), "amount": 0.1}
+    )
+    crowd = guests[:1].loc[np.zeros(100, dtype=int)]
+    log = pd.concat([log, guests, crowd], ignore_index=True)
+    expected = rfm_summary(log, AS_OF)
+    assert expected.loc[expected["customer_id"] == 50, "x"].item() >= 299
+    for rows_at_once in (1, 7, 64):
+        with large(rows_at_once):
+            pd.testing.assert_frame_equal(rfm_summary(log, AS_OF), expected, check_exact=True)
 
 
 @pytest.mark.parametrize("returns", ["net", "drop"])
-def test_returns_do_the_same_in_a_relation(size_of_parts: int, returns: str) -> None:
-    log = random_log(returns=True)
-    pd.testing.assert_frame_equal(
-        rfm_summary(duckdb.connect().from_df(log), AS_OF, returns=returns),
-        rfm_summary(log, AS_OF, returns=returns),
-    )
+def test_other_summaries_read_large_logs_too(returns: str) -> None:
+    log = random_log(800, returns=True)
+    relation = duckdb.from_df(log)
+
+    def all_of(source: object) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+        options = {"returns": returns}
+        ages, moves = cohort_ages(source, AS_OF, **options), recency_transitions(source, AS_OF, **options)
+        matrices = (
+            moves.purchases_from,
+            moves.silences_from,
+            moves.value_from,
+            ages.transactions,
+            ages.revenue,
+        )
+        return (
+            training_set(source, AS_OF, 13, origins=3, litt=True, recent=4, **options),
+            pd.DataFrame({"state": moves.state}, index=moves.index).assign(T=ages.T),
+            pd.concat([pd.DataFrame(matrix.toarray()) for matrix in matrices], axis=1),
+        )
+
+    expected = all_of(log)
+    with large(100):
+        found = all_of(relation)
+    for one, other in zip(found, expected, strict=True):
+        pd.testing.assert_frame_equal(one, other, check_exact=True)
 
 
-def test_litt_is_the_sum_of_the_logarithms_of_the_gaps() -> None:
-    log = random_log()
-    summary = rfm_summary(log, AS_OF, litt=True).set_index("customer_id")
-    for customer, own in log.groupby("customer_id"):
-        days = own.date.drop_duplicates().sort_values()
-        gaps = days.diff().dropna() / pd.Timedelta(weeks=1)
-        assert summary.litt[customer] == pytest.approx(float(np.log(gaps).sum()))
+BAD_ROWS = {
+    "select null as customer_id, date, amount from log": "customer_id is missing",
+    "select customer_id, null::date as date, amount from log": "date is missing",
+    "select customer_id, date, null as amount from log": "amount is missing",
+    "select customer_id, date, 'nan'::double as amount from log": "amount is missing",
+    "select customer_id, date, -1.0 as amount from log": "amount is negative",
+    "select customer_id, date '2024-07-01' as date, amount from log": "date is after as_of 2024-06-30",
+}
 
 
-def test_recent_counts_the_last_time_units_up_to_as_of() -> None:
-    log = random_log()
-    summary = rfm_summary(log, AS_OF, recent=13).set_index("customer_id")
-    late = log[log.date > pd.Timestamp(AS_OF) - pd.Timedelta(weeks=13)]
-    value = late.groupby("customer_id").amount.sum().reindex(summary.index, fill_value=0)
-    transactions = late.groupby("customer_id").date.nunique().reindex(summary.index, fill_value=0)
-    np.testing.assert_allclose(summary.recent_value, value)
-    np.testing.assert_array_equal(summary.recent_transactions, transactions)
-    for wrong in (0, -1, float("inf"), float("nan")):
-        with pytest.raises(LtvInputError, match="recent"):
-            rfm_summary(log, AS_OF, recent=wrong)
+@pytest.mark.parametrize(("spoil", "what"), BAD_ROWS.items(), ids=list(BAD_ROWS.values()))
+@pytest.mark.parametrize("rows_at_once", [64, 10**9])
+def test_a_bad_row_is_found_in_whatever_part_it_lies(spoil: str, what: str, rows_at_once: int) -> None:
+    connection = duckdb.connect()
+    connection.register("log", random_log(500).sort_values("customer_id", ascending=False))
+    good = "select customer_id, date::timestamp as date, amount from log"
+    with large(rows_at_once):
+        with pytest.raises(LtvInputError, match=f"{what} in 1 row of 501"):
+            rfm_summary(connection.sql(f"{good} union all ({spoil} limit 1)"), AS_OF)
+        with pytest.raises(LtvInputError, match=f"{what} in 500 rows of 1000"):
+            rfm_summary(connection.sql(f"{good} union all ({spoil})"), AS_OF)
+
+
+def test_an_error_names_five_customers_once_each() -> None:
+    log = random_log(500)
+    log.loc[log["customer_id"] < 3, "amount"] = np.nan
+    rows = int(log["amount"].isna().sum())
+    relation = duckdb.from_df(log)
+    with large(2), pytest.raises(LtvInputError, match=rf"in {rows} rows of 500 \(customer_id 0, 1, 2\)"):
+        rfm_summary(relation, AS_OF)
+    log.loc[log["customer_id"] < 20, "amount"] = np.nan
+    with large(2), pytest.raises(LtvInputError, match=r"\(customer_id 0, 1, 2, 3, 4, \.\.\.\)"):
+        rfm_summary(duckdb.from_df(log), AS_OF)
+
+
+def test_a_large_frame_names_rows_like_a_small_one() -> None:
+    log = random_log(500)
+    log.loc[[7, 11], "date"] = pd.Timestamp(AS_OF + timedelta(days=1))
+    for rows_at_once in (None, 100):
+        with pytest.raises(LtvInputError, match=r"date is after as_of 2024-06-30 in 2 rows of 500 \(7, 11\)"):
+            if rows_at_once is None:
+                rfm_summary(log, AS_OF)
+            else:
+                with large(rows_at_once):
+                    rfm_summary(log, AS_OF)
+
+
+def test_nothing_left_is_no_summary() -> None:
+    empty = "select 1 as customer_id, date '2024-01-01' as date, {} as amount {}"
+    for query, options in (
+        (empty.format("1.0", "limit 0"), {}),
+        (empty.format("0.0", ""), {"zero": "drop"}),
+        (empty.format("-1.0", ""), {"returns": "net"}),
+        (empty.format("-1.0", ""), {"returns": "drop"}),
+    ):
+        with pytest.raises(LtvInputError, match="purchases has no rows"):
+            rfm_summary(duckdb.sql(query), AS_OF, **options)

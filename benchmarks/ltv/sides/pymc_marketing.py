@@ -9,8 +9,11 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+import warnings
 from pathlib import Path
 from typing import Any
+
+warnings.filterwarnings("ignore", message=".*ArviZ is undergoing", category=FutureWarning)
 
 _compiled = tempfile.TemporaryDirectory(prefix="pytensor-")
 os.environ["PYTENSOR_FLAGS"] = f"base_compiledir={_compiled.name}"

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
-from scipy.special import betaln, digamma, expit, gammaln
+from scipy.special import expit
 
 from nbdataops.ltv.attrition.beta_mean import mean_purchases_until_leaving
 from nbdataops.ltv.attrition.latent_attrition import LatentAttrition, typical_rate
@@ -28,6 +28,7 @@ from nbdataops.ltv.attrition.regular_mean import mean_regular_purchases_until_le
 from nbdataops.ltv.columns import FloatArray
 from nbdataops.ltv.fit.cells import Cells
 from nbdataops.ltv.fit.odds import log_one_plus
+from nbdataops.ltv.fit.rising import digamma_gap, log_beta_ratio, log_rising
 from nbdataops.ltv.fit.sums import dot
 
 
@@ -59,13 +60,11 @@ class BetaGeometric(LatentAttrition):
         n, x, recency, age = counts, cells.distinct_x, cells.recency, cells.age
         n_T = age.sums(n)
         n_x = age.sums_by_x(n_T, len(x))
-        shape, chances = r + self._ticks() * x, x + self.first_chance
-        value = dot(n_x, gammaln(shape) - gammaln(r) + betaln(a, b + chances) - betaln(a, b))
-        value -= dot(n_x, shape - r) * np.log(alpha)
-        d_ab = digamma(a + b) - digamma(a + b + chances)
-        d_r = dot(n_x, digamma(shape) - digamma(r))
-        d_a = dot(n_x, d_ab)
-        d_b = dot(n_x, d_ab + digamma(b + chances) - digamma(b))
+        ticks, chances = self._ticks() * x, x + self.first_chance
+        value = dot(n_x, log_rising(r, ticks) - ticks * np.log(alpha) + log_beta_ratio(a, b, chances))
+        d_r = dot(n_x, digamma_gap(r, ticks))
+        d_a = -dot(n_x, digamma_gap(a + b, chances))
+        d_b = d_a + dot(n_x, digamma_gap(b, chances))
 
         # two ways to have been silent since t_x: alive until T, or left right after the last purchase
         shape_T, shape_t = r + self._ticks() * age.x, r + self._ticks() * recency.x
@@ -101,23 +100,32 @@ class BetaGeometric(LatentAttrition):
             return zero, zero, zero
         silence = (cells.T - cells.t_x) / (alpha + cells.T)
         term, total, rise = np.ones(len(shape)), np.ones(len(shape)), zero
-        by_shape, phase = zero.copy(), zero.copy()
+        by_shape, phase, log_scale = zero.copy(), zero.copy(), zero
         for j in range(1, self._ticks()):
             term = term * ((shape + j - 1) * silence / j)
             rise = rise + 1 / (shape + j - 1)
             total += term
             by_shape += term * rise
             phase += j * term
-        return np.log(total), by_shape / total, phase / total
+            if j % 8 == 0:  # the product of many phases of a million purchases would overflow
+                term, by_shape, phase, log_scale = (
+                    term / total,
+                    by_shape / total,
+                    phase / total,
+                    log_scale + np.log(total),
+                )
+                total = np.ones(len(shape))
+        return log_scale + np.log(total), by_shape / total, phase / total
 
     def _phase_shares(self, theta: FloatArray, x: FloatArray, t_x: FloatArray, T: FloatArray) -> FloatArray:
         """Probability of each phase given alive at T: one row a customer or cell, one column a phase."""
         r, alpha, _, _ = theta
         shape, silence = r + self._ticks() * x, (T - t_x) / (alpha + T)
-        terms = [np.ones(len(x))]
+        logs = [np.zeros(len(x))]
         for j in range(1, self._ticks()):
-            terms.append(terms[-1] * ((shape + j - 1) * silence / j))
-        shares = np.stack(terms, axis=1)
+            logs.append(logs[-1] + np.log(np.maximum((shape + j - 1) * silence / j, 1e-300)))
+        terms = np.stack(logs, axis=1)
+        shares = np.exp(terms - terms.max(axis=1, keepdims=True))
         return np.asarray(shares / shares.sum(axis=1, keepdims=True))
 
     def _chances_before(self, b: float, x: FloatArray) -> FloatArray:

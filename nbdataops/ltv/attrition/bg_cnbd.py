@@ -51,13 +51,15 @@ class _Regular(BetaGeometric):
         return model
 
     def fit(self, rfm: pd.DataFrame | Cells, y: object = None, sample_weight: object = None) -> Self:
-        """Maximum likelihood from a summary with the columns `x`, `t_x`, `T` and `litt`, one row a customer.
+        """Maximum likelihood from a summary with the columns `x`, `t_x`, `T` (time units) and `litt`, one row a customer.
 
         `litt` is the sum of the logarithms of the times between a customer's transactions, 0 where x == 0: the only
-        trace that regularity leaves in a summary; `rfm_summary(..., litt=True)` computes it. With `k=None` every k from
-        1 is fitted until the likelihood falls, at most `k_max`. With a given k, `litt` is not needed; the reported
-        log-likelihood then lacks the term (k - 1) * litt, which no other parameter changes.
-        Everything else as in the other models of latent attrition.
+        trace that regularity leaves in a summary; `rfm_summary(..., litt=True)` computes it. With `k=None` every k
+        from 1 is fitted until the likelihood falls, at most `k_max`. With a given k, `litt` is not needed; the
+        reported log-likelihood then lacks the term (k - 1) * litt, which no other parameter changes.
+        `sample_weight` (Series with the index of `rfm`, or array), or a column `n`: how many customers a row stands
+        for; `y` is accepted for scikit-learn and changes nothing. Raises LtvInputError for impossible rows, another
+        time unit or a missing `litt`, and NotConvergedError rather than returning a doubtful number.
         """
         if self.k is not None:
             _require_ticks(self.k, "k")
@@ -82,7 +84,10 @@ class _Regular(BetaGeometric):
         return self
 
     def score(self, rfm: pd.DataFrame | Cells, y: object = None, sample_weight: object = None) -> float:
-        """Mean log-likelihood of a customer, with the term of `litt` where that column is there."""
+        """Mean log-likelihood of a customer, with the term of `litt` where that column is there.
+
+        `sample_weight` as in `fit`; `y` changes nothing.
+        """
         theta, cells = self._theta(), self._cells(rfm)
         counts = cells.counts(sample_weight)
         has_litt = not isinstance(rfm, Cells) and "litt" in require_frame(rfm).columns
@@ -128,20 +133,30 @@ class BGCNBD(_Regular):
 
     Family: latent attrition, continuous time. Assumes: gaps between purchases are Erlang-k with a rate of each
     customer's own, Gamma(r, alpha) over customers (k = 1 is BG/NBD; larger k more regular); after every **repeat**
-    purchase the customer leaves with an own probability, Beta(a, b); one k for all; nothing changes with the calendar.
+    purchase the customer leaves with an own probability, Beta(a, b); one k for all; nothing changes with the
+    calendar.
     Forecasts are exact: the phase of the running gap is part of what is known about a customer.
-    Source: Platzer and Reutterer 2016, Ticking away the moments: timing regularity helps to better predict customer
-    activity, Marketing Science 35:779.
+    Source: Reutterer, Platzer and Schroeder 2021, Leveraging purchase regularity for predicting customer behavior the
+    easy way, International Journal of Research in Marketing 38:194; regularity itself: Platzer and Reutterer 2016,
+    Ticking away the moments, Marketing Science 35:779.
 
     `k`: None chooses it by likelihood among 1 to `k_max`, which needs the column `litt`.
+    `time_unit`: "day", "week", "month" or "year", of the data and of every horizon; None takes what the summary
+    carries.
+    `warm_start`: a second `fit` starts at the solution of the first.
     Fitted attributes: `k_`, `log_likelihood_by_k_`, `r_`, `alpha_` (time units; r / alpha is the mean rate of ticks,
-    of which k make a purchase), `a_`, `b_`, `fit_result_`.
+    of which k make a purchase), `a_`, `b_`, `fit_result_`, `time_unit_`.
 
+    >>> import numpy as np
     >>> import pandas as pd
     >>> model = BGCNBD.with_parameters(k=2, r=0.9, alpha=5.0, a=0.8, b=2.4)
     >>> customers = pd.DataFrame({"x": [6, 6], "t_x": [30.0, 30.0], "T": [32.0, 45.0]})
     >>> model.probability_alive(customers).round(3).tolist()
     [0.885, 0.311]
+    >>> from nbdataops.ltv.simulate import draw_summary
+    >>> rfm = draw_summary(model, np.full(2000, 39.0), np.random.default_rng(0))  # or rfm_summary(..., litt=True)
+    >>> BGCNBD().fit(rfm).k_
+    2
     """
 
     first_chance = 0
@@ -152,17 +167,27 @@ class MBGCNBD(_Regular):
 
     Family: latent attrition, continuous time. Assumes what `BGCNBD` does, but a customer may leave after **every**
     purchase, the first one included (k = 1 is MBG/NBD).
-    Source: Platzer and Reutterer 2016, Ticking away the moments: timing regularity helps to better predict customer
-    activity, Marketing Science 35:779.
+    Source: Reutterer, Platzer and Schroeder 2021, Leveraging purchase regularity for predicting customer behavior the
+    easy way, International Journal of Research in Marketing 38:194; regularity itself: Platzer and Reutterer 2016,
+    Ticking away the moments, Marketing Science 35:779.
 
     `k`: None chooses it by likelihood among 1 to `k_max`, which needs the column `litt`.
-    Fitted attributes: `k_`, `log_likelihood_by_k_`, `r_`, `alpha_` (time units), `a_`, `b_`, `fit_result_`.
+    `time_unit`: "day", "week", "month" or "year", of the data and of every horizon; None takes what the summary
+    carries.
+    `warm_start`: a second `fit` starts at the solution of the first.
+    Fitted attributes: `k_`, `log_likelihood_by_k_`, `r_`, `alpha_` (time units), `a_`, `b_`, `fit_result_`,
+    `time_unit_`.
 
+    >>> import numpy as np
     >>> import pandas as pd
     >>> model = MBGCNBD.with_parameters(k=3, r=0.9, alpha=4.0, a=0.8, b=2.4)
     >>> once = pd.DataFrame({"x": [0], "t_x": [0.0], "T": [40.0]})
     >>> bool(model.probability_alive(once).iloc[0] < 0.75)
     True
+    >>> from nbdataops.ltv.simulate import draw_summary
+    >>> rfm = draw_summary(model, np.full(2000, 39.0), np.random.default_rng(0))  # or rfm_summary(..., litt=True)
+    >>> MBGCNBD().fit(rfm).k_
+    3
     """
 
     first_chance = 1

@@ -33,7 +33,7 @@ class LatentAttrition(LikelihoodModel):
     family: ClassVar[str] = "latent-attrition"
 
     def fit(self, rfm: pd.DataFrame | Cells, y: object = None, sample_weight: object = None) -> Self:
-        """Maximum likelihood from a summary with the columns `x`, `t_x`, `T`, one row a customer.
+        """Maximum likelihood from a summary with the columns `x`, `t_x`, `T`, one row a customer, times in time units.
 
         `rfm` is a pandas frame, an Arrow table or `rfm_cells(rfm)`; with a column `n` a row stands for n customers.
         `sample_weight` (Series with the index of `rfm`, or array) says how often each row counts; whole numbers do
@@ -64,7 +64,7 @@ class LatentAttrition(LikelihoodModel):
     def probability_alive(
         self, rfm: pd.DataFrame | Cells, *, interval: float | None = None
     ) -> pd.Series | pd.DataFrame:
-        """Probability that each customer has not left by its age T. `interval`: see `lifetime_value`."""
+        """Probability that each customer has not left by its age T: between 0 and 1. `interval`: see `lifetime_value`."""
         self._theta()
         return self._answer(rfm, self._alive, "alive", interval, "probability")
 
@@ -141,8 +141,9 @@ class LatentAttrition(LikelihoodModel):
     ) -> float | pd.DataFrame:
         """Expected value of the repeat transactions of a customer who buys for the first time now, discounted to now.
 
-        Each is worth the population's mean of `spend`; the first purchase itself is left out. With `interval`, a level
-        such as 0.9, it is a DataFrame of one row, with `lower` and `upper` beside the value.
+        `horizon`, `spend` and `discount_rate` as in `lifetime_value`. Each is worth the population's mean of `spend`;
+        the first purchase itself is left out. With `interval`, a level such as 0.9, it is a DataFrame of one row,
+        with `lower` and `upper` beside the value.
         """
         theta, new = self._theta(), single_customer()
         force, h = require_discount_rate(discount_rate), self._horizon(horizon)
@@ -164,12 +165,13 @@ class LatentAttrition(LikelihoodModel):
         seed: int = 0,
         parameters: Uncertainty = "drawn",
     ) -> pd.DataFrame:
-        """Posterior-predictive draws of what each customer does in the `horizon` after its age T.
+        """Posterior-predictive draws of what each customer does in the `horizon` (time units) after its age T.
 
-        One row a customer, one column a draw: transactions, or with `spend` their value, undiscounted. Every draw takes
-        parameters as uncertain as the fit leaves them ("drawn") or as they are ("fitted"), then each customer's own
-        rates given its history, then the future. Quantiles of a row are predictive intervals of that customer, those
-        of column sums are intervals of the total. The same seed gives the same draws.
+        One row a customer, one column a draw: transactions, or with `spend` their value, undiscounted. Every draw
+        takes parameters as uncertain as the fit leaves them ("drawn") or as they are ("fitted"), then each customer's
+        own rates given its history, then the future. Quantiles of a row are predictive intervals of that customer,
+        those of column sums are intervals of the total. The same `seed` gives the same draws. Raises LtvInputError
+        where the data do not identify the parameters, so that they cannot be drawn.
         """
         self._theta()
         h = self._finite(self._horizon(horizon))
@@ -186,7 +188,10 @@ class LatentAttrition(LikelihoodModel):
         return pd.DataFrame(columns, index=frame.index).rename_axis(columns="draw")
 
     def score(self, rfm: pd.DataFrame | Cells, y: object = None, sample_weight: object = None) -> float:
-        """Mean log-likelihood of a customer: what scikit-learn's cross-validation and search maximise."""
+        """Mean log-likelihood of a customer: what scikit-learn's cross-validation and search maximise.
+
+        `sample_weight` as in `fit`; `y` changes nothing. Raises LtvInputError for impossible rows.
+        """
         theta, cells = self._theta(), self._cells(rfm)
         counts = cells.counts(sample_weight)
         return self._log_likelihood(theta, cells, counts)[0] / float(counts.sum())

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import digamma, expit, exprel, gammaln
+from scipy.special import expit, exprel
 
 from nbdataops.ltv.attrition.latent_attrition import LatentAttrition, typical_rate
-from nbdataops.ltv.attrition.pareto_tail import log_relative_tail
+from nbdataops.ltv.attrition.pareto_tail import Tail, log_relative_tail
 from nbdataops.ltv.columns import FloatArray
 from nbdataops.ltv.fit.cells import Cells
+from nbdataops.ltv.fit.odds import log_one_plus
+from nbdataops.ltv.fit.rising import digamma_gap, log_rising
 from nbdataops.ltv.fit.sums import dot
 
 
@@ -25,13 +27,20 @@ class ParetoNBD(LatentAttrition):
     Source: Schmittlein, Morrison and Colombo 1987, Counting your customers, Management Science 33:1; the integral in
     positive terms follows Fader and Hardie 2005, A note on deriving the Pareto/NBD model.
 
-    Fitted attributes: `r_`, `alpha_` (time units), `s_`, `beta_` (time units), `fit_result_`.
+    `time_unit`: "day", "week", "month" or "year", of the data and of every horizon; None takes what the summary
+    carries.
+    `warm_start`: a second `fit` starts at the solution of the first.
+    Fitted attributes: `r_`, `alpha_` (time units), `s_`, `beta_` (time units), `fit_result_`, `time_unit_`.
 
     >>> import pandas as pd
     >>> model = ParetoNBD.with_parameters(r=0.553, alpha=10.58, s=0.606, beta=11.656)
     >>> customer = pd.DataFrame({"x": [26], "t_x": [30.85714], "T": [31.0]})
     >>> round(float(model.expected_transactions(customer, 52).iloc[0]), 5)
     25.45457
+    >>> from nbdataops.ltv.simulate import draw_summary
+    >>> rfm = draw_summary(model, np.full(500, 31.0), np.random.default_rng(0))  # or rfm_summary(log, as_of)
+    >>> ParetoNBD().fit(rfm).expected_transactions(rfm, 52, interval=0.9).columns.tolist()
+    ['transactions', 'lower', 'upper']
     """
 
     parameter_names = ("r", "alpha", "s", "beta")
@@ -50,44 +59,28 @@ class ParetoNBD(LatentAttrition):
     def _log_likelihood(
         self, theta: FloatArray, cells: Cells, counts: FloatArray
     ) -> tuple[float, FloatArray]:
-        r, alpha, s, beta = theta
+        r, alpha = float(theta[0]), float(theta[1])
         x, n = cells.distinct_x, counts
-        n_x = np.bincount(cells.x_of_cell, n, minlength=len(x)).astype(np.float64)
-        purchases = r + cells.x
-        # the likelihood of being alive at T ...
-        grown_alpha, grown_beta = np.log1p(cells.T / alpha), np.log1p(cells.T / beta)
-        n_alpha, n_beta = dot(n, grown_alpha), dot(n, grown_beta)
-        value = dot(n_x, gammaln(r + x) - gammaln(r) - x * np.log(alpha))
-        value -= r * n_alpha + dot(n * cells.x, grown_alpha) + s * n_beta
-        gradient = np.array(
-            [
-                dot(n_x, digamma(r + x) - digamma(r)) - n_alpha,
-                dot(n, r / alpha - purchases / (alpha + cells.T)),
-                -n_beta,
-                s / beta * dot(n, cells.T / (beta + cells.T)),
-            ]
-        )
-        # ... times one plus the odds of having left since t_x, s (I(t_x) - I(T)) over it
-        odds = _odds(theta, cells)
-        value += dot(n, np.logaddexp(0.0, odds.log))
-        left = n * expit(odds.log)
-        by_age = -left * odds.ratio
-        by_recency = left - by_age
-        silent = cells.T - cells.t_x
-        gradient += (
-            dot(by_recency, odds.log_alpha),
-            -dot(by_recency * purchases, silent / ((alpha + cells.T) * (alpha + cells.t_x))),
-            dot(by_recency, odds.log_beta) + left.sum() / s,
-            -s * dot(by_recency, silent / ((beta + cells.T) * (beta + cells.t_x))),
-        )
-        of_pair = np.bincount(cells.recency.of_cell, by_recency, minlength=len(cells.recency.x))
-        gradient += np.einsum("i,ij", of_pair, odds.recency_gradient)
-        of_pair = np.bincount(cells.age.of_cell, by_age, minlength=len(cells.age.x))
-        gradient += np.einsum("i,ij", of_pair, odds.age_gradient)
+        n_T = cells.age.sums(n)
+        n_x = cells.age.sums_by_x(n_T, len(x))
+        at = _Histories.of(theta, cells)
+        # alive until T, times one plus the odds of having left since t_x
+        log_odds, share = at.odds(cells)
+        one_plus = log_one_plus(log_odds)
+        value = dot(n_x, log_rising(r, x) - x * np.log(alpha))
+        value += dot(n_T, at.alive.log) + dot(n, one_plus)
+        left = n * np.exp(log_odds - one_plus)
+        since_last = left / share
+        since_now = cells.age.sums(since_last - left)
+        gradient = np.einsum("i,ij", cells.recency.sums(since_last), at.left_since_last.gradient)
+        gradient -= np.einsum("i,ij", since_now, at.left_since_now.gradient)
+        gradient += np.einsum("i,ij", n_T - cells.age.sums(left), at.alive.gradient)
+        gradient[0] += dot(n_x, digamma_gap(r, x))
+        gradient[1] -= dot(n_x, x) / alpha
         return float(value), gradient
 
     def _alive(self, theta: FloatArray, cells: Cells) -> FloatArray:
-        return np.asarray(expit(-_odds(theta, cells).log))
+        return np.asarray(expit(-_Histories.of(theta, cells).odds(cells)[0]))
 
     def _expected_if_alive(self, theta: FloatArray, cells: Cells, horizon: float) -> FloatArray:
         r, alpha, s, beta = theta
@@ -114,40 +107,48 @@ class ParetoNBD(LatentAttrition):
         return np.asarray(rng.poisson(rate * np.minimum(stays, horizon)), dtype=np.float64)
 
 
-class _Odds(NamedTuple):
-    """Odds of having left between t_x and T, and what their gradient is made of.
+class _Histories(NamedTuple):
+    """What may have happened to a customer, by pair (x, t): each a likelihood, without the factor of x and alpha alone.
 
-    By cell: log of the odds, I(T) / (I(t_x) - I(T)), log((alpha + T) / (alpha + t_x)), the same of beta; by pair: the
-    gradients of the tails.
+    left_since_last: left at any time after t_x. left_since_now: the same after T. alive: still there at T.
     """
 
-    log: FloatArray
-    ratio: FloatArray
-    log_alpha: FloatArray
-    log_beta: FloatArray
-    recency_gradient: FloatArray
-    age_gradient: FloatArray
+    left_since_last: Tail
+    left_since_now: Tail
+    alive: Tail
+
+    @classmethod
+    def of(cls, theta: FloatArray, cells: Cells) -> _Histories:
+        recency, age = cells.recency, cells.age
+        x, t = np.concatenate([recency.x, age.x]), np.concatenate([recency.t, age.t])
+        alive, tail = _alive_at(theta, x, t), log_relative_tail(theta, x, t)
+        log = np.log(theta[2]) + tail.log + alive.log
+        gradient = tail.gradient + alive.gradient
+        gradient[:, 2] += 1 / theta[2]
+        n = len(recency.x)
+        return cls(
+            Tail(log[:n], gradient[:n]),
+            Tail(log[n:], gradient[n:]),
+            Tail(alive.log[n:], alive.gradient[n:]),
+        )
+
+    def odds(self, cells: Cells) -> tuple[FloatArray, FloatArray]:
+        """By cell: log odds of having left between t_x and T, and the share of it in having left at all since t_x."""
+        since_last = cells.recency.spread(self.left_since_last.log)
+        gap = cells.age.spread(self.left_since_now.log) - since_last
+        # where t_x == T nobody can have left, whatever rounding says
+        some = (gap < 0) & (cells.t_x < cells.T)
+        share = np.where(some, -np.expm1(gap), 1.0)
+        log_odds = since_last + np.log(share) - cells.age.spread(self.alive.log)
+        return np.where(some, log_odds, -np.inf), share
 
 
-def _odds(theta: FloatArray, cells: Cells) -> _Odds:
+def _alive_at(theta: FloatArray, x: FloatArray, t: FloatArray) -> Tail:
+    """log of (1 + t / alpha)^-(r + x) (1 + t / beta)^-s, and its derivatives by r, alpha, s, beta."""
     r, alpha, s, beta = theta
-    n = len(cells.recency.x)
-    tails = log_relative_tail(
-        theta, np.concatenate([cells.recency.x, cells.age.x]), np.concatenate([cells.recency.t, cells.age.t])
-    )
-    silent = cells.T - cells.t_x
-    log_alpha, log_beta = np.log1p(silent / (alpha + cells.t_x)), np.log1p(silent / (beta + cells.t_x))
-    # both integrals over the likelihood of being alive at T
-    at_recency = tails.log[:n][cells.recency.of_cell] + (r + cells.x) * log_alpha + s * log_beta
-    at_age = tails.log[n:][cells.age.of_cell]
-    gap = at_age - at_recency
-    some = gap < -1e-14  # none where t_x == T: then nobody can have left
-    missing = np.where(some, -np.expm1(np.where(some, gap, -1.0)), 1.0)
-    return _Odds(
-        log=np.where(some, np.log(s) + at_recency + np.log(missing), -np.inf),
-        ratio=np.where(some, np.exp(gap) / missing, 0.0),
-        log_alpha=log_alpha,
-        log_beta=log_beta,
-        recency_gradient=tails.gradient[:n],
-        age_gradient=tails.gradient[n:],
+    grown_alpha, grown_beta = np.log1p(t / alpha), np.log1p(t / beta)
+    by_alpha, by_beta = (r + x) * (t / alpha) / (alpha + t), s * (t / beta) / (beta + t)
+    return Tail(
+        -(r + x) * grown_alpha - s * grown_beta,
+        np.stack([-grown_alpha, by_alpha, -grown_beta, by_beta], axis=1),
     )

@@ -109,23 +109,22 @@ def _series(
     B, k, z = B[order], k[order] + 1, z[order]
     with np.errstate(divide="ignore"):
         needed = np.ceil((np.log(PRECISION) + 2 * np.log1p(-z)) / np.log(np.maximum(z, 1e-300))) + 2
-    rising = np.sort(needed)
+    live = len(z) - np.searchsorted(np.sort(needed), np.arange(int(needed.max(initial=0))), side="right")
     term = np.ones_like(z)  # (B)_j / (k + 1)_j z^(j - 1)
     rise_B, rise_k = np.zeros_like(z), np.zeros_like(z)
     total, by_B, by_k, by_z = (np.zeros_like(z) for _ in range(4))
-    live = len(z)
-    for j in range(int(needed.max(initial=0))):
-        live = len(z) - int(np.searchsorted(rising, j, side="right"))
-        if live < len(term):
-            term, rise_B, rise_k = term[:live], rise_B[:live], rise_k[:live]
-        top, bottom = B[:live] + j, k[:live] + j
-        rise_B = rise_B + 1 / top
-        rise_k = rise_k + 1 / bottom
-        term = term * (top / bottom) * (z[:live] if j else 1.0)
-        total[:live] += term
-        by_B[:live] += term * rise_B
-        by_k[:live] -= term * rise_k
-        by_z[:live] += term * (j + 1)
+    for j, n in enumerate(live.tolist()):
+        top, bottom = B[:n] + j, k[:n] + j
+        rise_B[:n] += 1 / top
+        rise_k[:n] += 1 / bottom
+        top /= bottom
+        if j:
+            top *= z[:n]
+        term[:n] *= top
+        total[:n] += term[:n]
+        by_B[:n] += term[:n] * rise_B[:n]
+        by_k[:n] -= term[:n] * rise_k[:n]
+        by_z[:n] += term[:n] * (j + 1)
     s = 1 + z * total
     answer = np.empty((4, len(z)))
     answer[:, order] = np.stack([np.log(s), z * by_B / s, z * by_k / s, by_z / s])

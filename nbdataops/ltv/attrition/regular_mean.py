@@ -7,9 +7,9 @@ each, it makes (1 - E[(1 - p)^M]) / p on average. With z = (1 - p)^(1/k) and the
     E[(1 - p)^M] = sum over l of c_l (z w^l)^j (1 + c (1 - z w^l))^-(shape + j),
     c_l = 1/k sum over m < k of z^-m w^-lm,
 
-which is exact for any number of purchases. Its distance from 1 is computed from differences that do not cancel. Where
-p is above a half the roots cancel instead; there few purchases matter, and the sum over them is short. The average
-over p ~ Beta(a, b) is that of `beta_mean`.
+which is exact for any number of purchases. Its distance from 1 is computed from differences that do not cancel. The
+roots do cancel where p is above a half, or where hardly a purchase is due; there few purchases matter, and the sum over
+them, whose terms are all positive, is short. The average over p ~ Beta(a, b) is that of `beta_mean`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from nbdataops.ltv.columns import FloatArray
 
 FEW = 48
 """Purchases that matter where at least half leave at each: 2^-48 is the precision of the rest."""
+SURE = 1e-17
+"""A customer who makes more than FEW purchases with a smaller probability makes few."""
 ROWS = 256
 """Customers at a time."""
 
@@ -33,18 +35,25 @@ def mean_regular_purchases_until_leaving(
     answer = np.empty(len(shape))
     for i in range(0, len(shape), ROWS):
         part = slice(i, i + ROWS)
-        mean = _mean(shape[part], c[part], a, b[part], k, j)
-        answer[part] = np.where(c[part] > 0, np.maximum(mean, 0.0), 0.0)  # rounding leaves 1e-18 of no time
+        answer[part] = _mean(shape[part], c[part], a, b[part], k, j)
     return answer
 
 
 def _mean(shape: FloatArray, c: FloatArray, a: float, b: FloatArray, k: int, j: int) -> FloatArray:
-    p, weight = beta_nodes(a, b)
-    often = p > 0.5
-    bought = _by_roots(np.where(often, 0.25, p), shape[:, None] + j, c[:, None], k, j)
-    if often.any():
-        bought = np.where(often, _by_sum(p, shape + j, c, k, j), bought)
+    p, weight = beta_nodes(a, b, 1 / (1 + c * np.maximum(shape, 1.0)))
+    seldom = _at_least(FEW + 1, shape + j, c, k, j) < SURE
+    by_sum = (p > 0.5) | seldom[:, None]
+    bought = _by_sum(p, shape + j, c, k, j)
+    if not seldom.all():
+        rest = _by_roots(np.where(p > 0.5, 0.25, p), shape[:, None] + j, c[:, None], k, j)
+        bought = np.where(by_sum, bought, rest)
     return np.asarray((weight * bought).sum(axis=1))
+
+
+def _at_least(m: int, shape: FloatArray, c: FloatArray, k: int, j: int) -> FloatArray:
+    """P(M >= m)."""
+    share = c / (1 + c)
+    return np.where(share > 0, betainc(m * k - j, shape, np.where(share > 0, share, 0.5)), 0.0)
 
 
 def _by_roots(p: FloatArray, shape: FloatArray, c: FloatArray, k: int, j: int) -> FloatArray:
@@ -61,10 +70,8 @@ def _by_roots(p: FloatArray, shape: FloatArray, c: FloatArray, k: int, j: int) -
 
 
 def _by_sum(p: FloatArray, shape: FloatArray, c: FloatArray, k: int, j: int) -> FloatArray:
-    share = c / (1 + c)
     total, stays = np.zeros(p.shape), np.ones(p.shape)
     for m in range(1, FEW + 1):
-        at_least = np.where(share > 0, betainc(m * k - j, shape, share), 0.0)
-        total += stays * at_least[:, None]
+        total += stays * _at_least(m, shape, c, k, j)[:, None]
         stays = stays * (1 - p)
     return total

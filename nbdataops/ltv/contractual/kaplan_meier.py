@@ -27,11 +27,16 @@ class KaplanMeier(Estimator):
     Greenwood 1926, on the log(-log) scale.
 
     Data: `T` (duration when it ended, or so far; need not be whole), `churned`, optionally `n`.
-    Fitted attributes: `survival_` (by duration: `at_risk`, `left`, `survival`, `variance_of_log`), `longest_`.
+    `time_unit`: "day", "week", "month" or "year", of `T` and of every horizon; None takes what the table carries.
+    Fitted attributes: `survival_` (by duration: `at_risk`, `left`, `survival`, `variance_of_log`), `longest_` (the
+    longest observed duration), `time_unit_`.
 
     >>> contracts = pd.DataFrame({"T": [1, 2, 2, 3], "churned": [True, True, False, False]})
     >>> KaplanMeier().fit(contracts).survival([0, 1, 2, 3]).round(3).tolist()
     [1.0, 0.75, 0.5, 0.5]
+    >>> running = pd.DataFrame({"T": [0, 1], "churned": False})
+    >>> KaplanMeier().fit(contracts).lifetime_value(running, 2, margin=10.0).round(2).tolist()
+    [17.5, 16.67]
     """
 
     family: ClassVar[str] = "contractual"
@@ -43,7 +48,12 @@ class KaplanMeier(Estimator):
         self.time_unit = time_unit
 
     def fit(self, contracts: pd.DataFrame, y: Any = None, sample_weight: object = None) -> Self:
-        """Count; `y` is accepted for scikit-learn and changes nothing."""
+        """Count `contracts` by duration, in time units.
+
+        `sample_weight` (Series with the index of `contracts`, or array), or a column `n`: how many contracts a row
+        stands for; `y` is accepted for scikit-learn and changes nothing. Raises LtvInputError for rows that cannot
+        be, and another time unit.
+        """
         data = read_contracts(contracts, sample_weight, whole=False)
         code, durations = pd.factorize(data.T, sort=True)
         left = np.bincount(code, data.w * data.churned, minlength=len(durations))
@@ -68,8 +78,9 @@ class KaplanMeier(Estimator):
         return self
 
     def survival(self, periods: object, *, interval: float | None = None) -> FloatArray | pd.DataFrame:
-        """S(t): share still there after t; with `interval` a DataFrame with `survival`, `lower`, `upper`.
+        """S(t): share still there after t = `periods` time units; a number or an array of them.
 
+        With `interval`, a level such as 0.9, a DataFrame of `survival`, `lower`, `upper`, one row a duration.
         Raises LtvInputError beyond the longest observed duration.
         """
         self._require_fit("survival_")
@@ -119,9 +130,10 @@ class KaplanMeier(Estimator):
     ) -> pd.Series | pd.DataFrame:
         """Expected value in the next `horizon` at `margin` per time unit, discounted continuously to now.
 
-        `interval`, a level such as 0.9, adds `lower` and `upper`: Greenwood's variance of the area under the curve, on
-        the scale of the log odds, so that the ends lie between nothing and the whole horizon. Both are the value where
-        nobody was seen to leave at those durations.
+        `discount_rate`: effective rate per time unit.
+        `interval`, a level such as 0.9, adds `lower` and `upper`: Greenwood's variance of the area under the curve,
+        on the scale of the log odds, so that the ends lie between nothing and the whole horizon. Both are the value
+        where nobody was seen to leave at those durations.
         Raises LtvInputError if a contract would be followed beyond the longest observed duration.
         """
         return self._ahead(contracts, horizon, "value", margin, discount_rate, interval)

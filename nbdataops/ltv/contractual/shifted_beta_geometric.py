@@ -8,18 +8,16 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
-from scipy.special import betaln, digamma
 
 from nbdataops.ltv.attrition.discounting import require_discount_rate
 from nbdataops.ltv.columns import FloatArray, LtvInputError
 from nbdataops.ltv.contractual.contracts import Contracts, read_contracts
+from nbdataops.ltv.contractual.expected_renewals import expected_renewals
 from nbdataops.ltv.fit.intervals import standard_deviation, with_interval
 from nbdataops.ltv.fit.likelihood_model import LikelihoodModel, Uncertainty, require_draws
+from nbdataops.ltv.fit.rising import digamma_gap, log_beta_ratio
 from nbdataops.ltv.fit.sums import dot
 from nbdataops.ltv.time_units import to_horizon, unit_of
-
-FORGOTTEN = 1e-16
-"""Renewals are followed until money is worth this."""
 
 
 class ShiftedBetaGeometric(LikelihoodModel):
@@ -33,13 +31,18 @@ class ShiftedBetaGeometric(LikelihoodModel):
 
     Data: one row a contract (or `n` of them): `T` the period in which it ended, or the periods survived so far, and
     `churned`. `contracts_from_survivors` makes such a table from a survival curve.
-    Fitted attributes: `alpha_`, `beta_`, `fit_result_`.
+    `time_unit`: "day", "week", "month" or "year", a period of these contracts; None takes what the table carries.
+    `warm_start`: a second `fit` starts at the solution of the first.
+    Fitted attributes: `alpha_`, `beta_`, `fit_result_`, `time_unit_`.
 
     >>> from nbdataops.ltv import contracts_from_survivors
     >>> regular = contracts_from_survivors([100, 63.1, 46.8, 38.2, 32.6, 28.9, 26.2, 24.1])
     >>> model = ShiftedBetaGeometric().fit(regular)
     >>> round(model.alpha_, 3), round(model.beta_, 3), [round(100 * float(s), 1) for s in model.survival([8, 12])]
     (0.704, 1.182, [22.0, 17.0])
+    >>> running = pd.DataFrame({"T": [0, 7], "churned": False})
+    >>> model.lifetime_value(running, 12, margin=10.0, discount_rate=0.01).round(1).tolist()
+    [34.0, 77.4]
     """
 
     family: ClassVar[str] = "contractual"
@@ -48,9 +51,12 @@ class ShiftedBetaGeometric(LikelihoodModel):
     beta_: float
 
     def fit(self, contracts: pd.DataFrame, y: Any = None, sample_weight: object = None) -> Self:
-        """Maximum likelihood from `T`, `churned` (and `n`); `y` is accepted for scikit-learn and changes nothing.
+        """Maximum likelihood from `T` (whole periods), `churned` (and `n`, how many contracts a row stands for).
 
-        Nobody who left, or everybody at the same rate, is no failure: see `fit_result_.identified` and `.reason`.
+        `sample_weight` (Series with the index of `contracts`, or array) says how often each row counts; `y` is
+        accepted for scikit-learn and changes nothing. Raises LtvInputError for rows that cannot be, and another time
+        unit. Nobody who left, or everybody at the same rate, is no failure: see `fit_result_.identified` and
+        `.reason`.
         """
         data = read_contracts(contracts, sample_weight)
         unit = unit_of(data, self.time_unit, "contracts")
@@ -89,7 +95,10 @@ class ShiftedBetaGeometric(LikelihoodModel):
     def expected_periods(
         self, contracts: pd.DataFrame, horizon: object, *, interval: float | None = None
     ) -> pd.Series | pd.DataFrame:
-        """Expected renewals of each contract in the next `horizon` periods; 0 where it has ended."""
+        """Expected renewals of each contract in the next `horizon` periods; 0 where it has ended.
+
+        `interval`: see `lifetime_value`.
+        """
         return self._ahead(contracts, horizon, "periods", 1.0, 0.0, interval)
 
     def lifetime_value(
@@ -117,7 +126,11 @@ class ShiftedBetaGeometric(LikelihoodModel):
         seed: int = 0,
         parameters: Uncertainty = "drawn",
     ) -> pd.DataFrame:
-        """Posterior-predictive draws of each contract's renewals in the next `horizon` periods."""
+        """Posterior-predictive draws of each contract's renewals in the next `horizon` periods.
+
+        One row a contract, one column a draw; `parameters` as uncertain as the fit leaves them ("drawn") or as they
+        are ("fitted"). The same `seed` gives the same `draws`.
+        """
         self._theta()
         data = read_contracts(contracts)
         unit_of(data, self.time_unit_, "contracts")
@@ -136,7 +149,7 @@ class ShiftedBetaGeometric(LikelihoodModel):
         )
 
     def score(self, contracts: pd.DataFrame, y: Any = None, sample_weight: object = None) -> float:
-        """Mean log-likelihood of a contract."""
+        """Mean log-likelihood of a contract. `sample_weight` as in `fit`; `y` changes nothing."""
         theta, data = self._theta(), read_contracts(contracts, sample_weight)
         unit_of(data, self.time_unit_, "contracts")
         return _log_likelihood(theta, data)[0] / float(data.w.sum())
@@ -163,21 +176,11 @@ class ShiftedBetaGeometric(LikelihoodModel):
         theta, data = self._theta(), read_contracts(contracts)
         unit_of(data, self.time_unit_, "contracts")
         force, h = require_discount_rate(discount_rate), self._whole(horizon)
-        if not np.isfinite(h):
-            if force == 0:
-                raise LtvInputError(
-                    "an infinite horizon without a discount rate",
-                    todo="give a finite horizon or a discount_rate",
-                )
-            h = np.ceil(-np.log(FORGOTTEN) / force)
         code, T = pd.factorize(data.T)
 
         def predict(at: FloatArray) -> FloatArray:
             alpha, beta = at
-            total, stays = np.zeros(len(T)), np.ones(len(T))
-            for j in range(1, int(h) + 1):
-                stays = stays * (beta + T + j - 1) / (alpha + beta + T + j - 1)
-                total += stays * np.exp(-force * j)
+            total = expected_renewals(alpha, beta + T, h, force)
             return np.asarray(np.where(data.churned, 0.0, margin * total[code]))
 
         value = predict(theta)
@@ -195,13 +198,13 @@ class ShiftedBetaGeometric(LikelihoodModel):
 
 def _survival(theta: FloatArray, t: FloatArray) -> FloatArray:
     alpha, beta = theta
-    return np.asarray(np.exp(betaln(alpha, beta + t) - betaln(alpha, beta)))
+    return np.asarray(np.exp(log_beta_ratio(alpha, beta, t)))
 
 
 def _log_likelihood(theta: FloatArray, data: Contracts) -> tuple[float, FloatArray]:
     alpha, beta = theta
-    a, b = alpha + data.churned, beta + data.T - data.churned
-    both = digamma(a + b) - digamma(alpha + beta)
-    value = dot(data.w, betaln(a, b) - betaln(alpha, beta))
-    by_alpha = dot(data.w, digamma(a) - digamma(alpha) - both)
-    return value, np.array([by_alpha, dot(data.w, digamma(b) - digamma(beta) - both)])
+    left, renewed = data.churned.astype(np.float64), data.T - data.churned
+    both = dot(data.w, digamma_gap(alpha + beta, data.T))
+    by_alpha = dot(data.w, digamma_gap(alpha, left)) - both
+    by_beta = dot(data.w, digamma_gap(beta, renewed)) - both
+    return dot(data.w, log_beta_ratio(alpha, beta, renewed, left)), np.array([by_alpha, by_beta])

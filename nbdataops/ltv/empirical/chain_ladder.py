@@ -18,17 +18,20 @@ from nbdataops.ltv.time_units import TimeUnit, to_horizon, unit_of
 class ChainLadder(Refitted):
     """Development factors over ages, from cohorts that are older.
 
-    Family: empirical cohort. Everybody's repeat revenue (and transactions) is cumulated by age. From age j to j + 1 it
-    grows by the factor at which all who have been seen at j + 1 grew together; customers acquired at the same time are
-    carried on by these factors from where they stand. Where a cohort has brought nothing yet, the mean of the older
-    ones is added instead. Assumes: cohorts differ in level, not in shape; nothing changes with the calendar.
+    Family: empirical cohort. Everybody's repeat revenue (and transactions) is cumulated by age. From age j to j + 1
+    it grows by the factor at which all who have been seen at j + 1 grew together; customers acquired at the same time
+    are carried on by these factors from where they stand. Where a cohort has brought nothing yet, the mean of the
+    older ones is added instead. Assumes: cohorts differ in level, not in shape; nothing changes with the calendar.
     **It knows nothing beyond the oldest observed age and refuses a horizon that leads there**: with one acquisition
-    quarter (CDNOW) it has no answer, and says so. **Allocation is by age only**, as in `CohortDecay`.
-    Source: Mack 1993, Distribution-free calculation of the standard error of chain ladder reserve estimates, ASTIN
-    Bulletin 23:213, for the estimator; intervals come from `refits` fits to resampled customers.
+    quarter (CDNOW) it has no answer, and says so. **Allocation is by age only**, as in `CohortDecay`. Source: Mack
+    1993, Distribution-free calculation of the standard error of chain ladder reserve estimates, ASTIN Bulletin
+    23:213, for the estimator.
 
+    `refits`: fits to resampled customers, from which intervals come (0: no intervals; 50 or more are enough for 90
+    percent).
+    `seed`: of the resampling.
     Fitted attributes: `ladder_` (by age: exposure, mean cumulated `transactions` and `revenue` on the ladder),
-    `observed_ages_` (time units), `time_unit_`.
+    `observed_ages_` (time units), `time_unit_`, `refits_` (the fits to resampled customers).
 
     >>> from nbdataops.ltv import cohort_ages
     >>> log = pd.DataFrame({
@@ -51,7 +54,11 @@ class ChainLadder(Refitted):
         self.seed = seed
 
     def fit(self, ages: CohortAges, y: object = None, sample_weight: object = None) -> Self:
-        """Factors from `cohort_ages(purchases, as_of)`; one weight a customer of `ages.index`."""
+        """Factors from `ages`, which `cohort_ages(purchases, as_of)` makes.
+
+        `sample_weight`: one weight a customer of `ages.index`; `y` is accepted for scikit-learn and changes nothing.
+        Raises LtvInputError where nobody was observed for a whole time unit.
+        """
         _require_ages(ages)
         self.time_unit_ = unit_of(ages, None)
         w = weights(sample_weight, ages.index)
@@ -63,7 +70,8 @@ class ChainLadder(Refitted):
     ) -> pd.Series | pd.DataFrame:
         """Expected transactions in the `horizon` after each customer's age, by age alone.
 
-        Raises LtvInputError if the horizon leads beyond the oldest observed age. `interval` needs `refits`.
+        `horizon`: time units or a timedelta. Raises LtvInputError if the horizon leads beyond the oldest observed
+        age. `interval` needs `refits`.
         """
         return self._ahead(ages, horizon, "transactions", "transactions", 0.0, interval)
 
@@ -73,6 +81,7 @@ class ChainLadder(Refitted):
         """Expected revenue in the `horizon` after each customer's age, by age alone, discounted to that age.
 
         `discount_rate`: effective rate per time unit; what comes within a time unit counts from its middle.
+        `interval`, a level such as 0.9, adds `lower` and `upper` from the `refits` that the model was made with.
         """
         return self._ahead(ages, horizon, "revenue", "value", discount_rate, interval)
 
@@ -81,16 +90,18 @@ class ChainLadder(Refitted):
     ) -> float | pd.DataFrame:
         """Expected repeat transactions of a customer who buys for the first time now, in the `horizon` that follows.
 
-        With `interval`, a DataFrame of one row. Raises LtvInputError beyond the oldest observed age.
+        `horizon`: time units or a timedelta. With `interval`, a DataFrame of one row. Raises LtvInputError beyond the
+        oldest observed age.
         """
         return self._of_newcomer(horizon, "transactions", "transactions", 0.0, interval)
 
     def lifetime_value_new(
         self, horizon: object, *, discount_rate: float = 0.0, interval: float | None = None
     ) -> float | pd.DataFrame:
-        """Expected repeat revenue of a customer who buys for the first time now, discounted to now.
+        """Expected repeat revenue, in currency, of a customer who buys for the first time now, discounted to now.
 
-        With `interval`, a DataFrame of one row. Raises LtvInputError beyond the oldest observed age.
+        `horizon` and `discount_rate` as in `lifetime_value`. With `interval`, a DataFrame of one row. Raises
+        LtvInputError beyond the oldest observed age.
         """
         return self._of_newcomer(horizon, "revenue", "value", discount_rate, interval)
 

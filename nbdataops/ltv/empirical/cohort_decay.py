@@ -34,7 +34,7 @@ FASTEST = 20.0
 class Decay:
     """A rate per customer and time unit that falls with age.
 
-    power: level * (1 + age)^-speed, one time unit being its scale; exponential: level * exp(-speed * age).
+    shape "power": level * (1 + age)^-speed, one time unit being its scale; "exponential": level * exp(-speed * age).
     `deviance` is Poisson's, of the curve it was fitted to.
     """
 
@@ -66,8 +66,11 @@ class CohortDecay(Refitted):
     `shape`: "power", "exponential", or "best", the one of lower deviance, chosen for each component and in every
     refit anew. Decay never turns into growth: a rising curve is fitted by a flat one.
 
+    `refits`: fits to resampled customers, from which intervals come (0: no intervals; 50 or more are enough for 90
+    percent).
+    `seed`: of the resampling.
     Fitted attributes: `transactions_`, `revenue_` (both `Decay`), `curve_` (by age: exposure, observed and fitted
-    rates), `observed_ages_` (time units).
+    rates), `observed_ages_` (time units), `time_unit_`, `refits_` (the fits to resampled customers).
 
     >>> from nbdataops.ltv import cohort_ages
     >>> log = pd.DataFrame({"customer_id": 7, "date": pd.to_datetime(["1997-01-01", "1997-01-08"]), "amount": 9.0})
@@ -93,7 +96,11 @@ class CohortDecay(Refitted):
         self.seed = seed
 
     def fit(self, ages: CohortAges, y: object = None, sample_weight: object = None) -> Self:
-        """Fit both decays. `ages` comes from `cohort_ages(purchases, as_of)`; one weight a customer of `ages.index`."""
+        """Fit both decays to `ages`, which `cohort_ages(purchases, as_of)` makes.
+
+        `sample_weight`: one weight a customer of `ages.index`; `y` is accepted for scikit-learn and changes nothing.
+        Raises LtvInputError where customers were seen for less than two time units.
+        """
         if not isinstance(ages, CohortAges):
             raise LtvInputError(
                 f"CohortDecay is fitted to a {type(ages).__name__}", todo="give cohort_ages(purchases, as_of)"
@@ -129,7 +136,7 @@ class CohortDecay(Refitted):
     def expected_transactions(
         self, rfm: pd.DataFrame | CohortAges, horizon: object, *, interval: float | None = None
     ) -> pd.Series | pd.DataFrame:
-        """Expected transactions in the next `horizon` time units, by age alone: needs the column `T` only.
+        """Expected transactions in the next `horizon` time units, by age alone: of `rfm` it needs the column `T` only.
 
         `interval`, e.g. 0.9, adds `lower` and `upper` from the `refits` that the model was made with.
         """
@@ -143,9 +150,10 @@ class CohortDecay(Refitted):
         discount_rate: float = 0.0,
         interval: float | None = None,
     ) -> pd.Series | pd.DataFrame:
-        """Expected revenue in the next `horizon` time units, by age alone: needs the column `T` only.
+        """Expected revenue in the next `horizon` time units, by age alone: of `rfm` it needs the column `T` only.
 
         `discount_rate`: effective rate per time unit; what comes within a time unit counts from its middle.
+        `interval`, a level such as 0.9, adds `lower` and `upper` from the `refits` that the model was made with.
         """
         return self._ahead(rfm, horizon, "revenue_", "value", discount_rate, interval)
 
@@ -154,16 +162,16 @@ class CohortDecay(Refitted):
     ) -> float | pd.DataFrame:
         """Expected repeat transactions of a customer who buys for the first time now, in the `horizon` that follows.
 
-        With `interval`, a DataFrame of one row.
+        `horizon`: time units or a timedelta. With `interval`, a DataFrame of one row.
         """
         return alone(self.expected_transactions(newcomer(), horizon, interval=interval))
 
     def lifetime_value_new(
         self, horizon: object, *, discount_rate: float = 0.0, interval: float | None = None
     ) -> float | pd.DataFrame:
-        """Expected repeat revenue of a customer who buys for the first time now, discounted to now.
+        """Expected repeat revenue, in currency, of a customer who buys for the first time now, discounted to now.
 
-        With `interval`, a DataFrame of one row.
+        `horizon` and `discount_rate` as in `lifetime_value`. With `interval`, a DataFrame of one row.
         """
         return alone(self.lifetime_value(newcomer(), horizon, discount_rate=discount_rate, interval=interval))
 

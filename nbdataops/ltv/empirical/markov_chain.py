@@ -29,9 +29,25 @@ class MarkovChain(Refitted):
     Marketing 14:43.
 
     `smoothing`: so many periods with the overall rate and value are added to each state, so that a state that nobody
-    was in has an answer. Intervals come from `refits` fits to resampled customers.
+    was in has an answer.
+    `refits`: fits to resampled customers, from which intervals come (0: no intervals; 50 or more are enough for 90
+    percent).
+    `seed`: of the resampling.
     Fitted attributes: `transitions_` (by state: periods, purchases, `probability` of a purchase, `value` of one),
-    `time_unit_`, `period_`.
+    `time_unit_`, `period_` (time units), `refits_` (the fits to resampled customers).
+
+    >>> from datetime import date
+    >>> from nbdataops.ltv import recency_transitions
+    >>> log = pd.DataFrame({
+    ...     "customer_id": [7, 7, 8],
+    ...     "date": pd.to_datetime(["2024-01-02", "2024-01-20", "2024-01-10"]),
+    ...     "amount": [10.0, 3.0, 5.0],
+    ... })
+    >>> seen = recency_transitions(log, date(2024, 1, 28), states=3, time_unit="week")
+    >>> MarkovChain().fit(seen).lifetime_value(seen, horizon=8).round(2).tolist()
+    [5.47, 4.85]
+
+    The chain of the paper's example, known beforehand:
 
     >>> chain = MarkovChain.with_probabilities([0.3, 0.2, 0.15, 0.05, 0.0], values=40.0, discount_rate=0.2)
     >>> [round(v, 3) for v in chain]
@@ -52,13 +68,21 @@ class MarkovChain(Refitted):
     def with_probabilities(
         probabilities: list[float], *, values: float, discount_rate: float, horizon: float = np.inf
     ) -> list[float]:
-        """Value of a customer in each state of a chain that is known, over `horizon` periods."""
+        """Value of a customer in each state of a chain that is known, over `horizon` periods.
+
+        `probabilities`: of a purchase within a period, by state, the most recent first. `values`: of a purchase, in
+        currency. `discount_rate`: per period, effective; what comes in a period counts from its end.
+        """
         p = np.asarray(probabilities, dtype=np.float64)
         value = _value(p, p * values, horizon, require_discount_rate(discount_rate))
         return [float(v) for v in value]
 
     def fit(self, transitions: RecencyTransitions, y: object = None, sample_weight: object = None) -> Self:
-        """Count transitions of `recency_transitions(purchases, as_of)`; one weight a customer."""
+        """Count `transitions`, which `recency_transitions(purchases, as_of)` makes.
+
+        `sample_weight`: one weight a customer of `transitions.index`; `y` is accepted for scikit-learn and changes
+        nothing. Raises LtvInputError where nobody was seen for a whole period, or ever in a state without smoothing.
+        """
         _require_transitions(transitions)
         if not (np.isfinite(self.smoothing) and self.smoothing >= 0):
             raise LtvInputError(f"smoothing is {self.smoothing}", todo="give a number of periods, 0 or more")
@@ -73,7 +97,8 @@ class MarkovChain(Refitted):
     ) -> pd.Series | pd.DataFrame:
         """Expected periods with a purchase in the `horizon` after the data of each customer.
 
-        The `horizon` is cut into the chain's periods; a rest counts by its share. `interval` needs `refits`.
+        The `horizon` (time units or a timedelta) is cut into the chain's periods; a rest counts by its share.
+        `interval`: see `lifetime_value`.
         """
         return self._ahead(transitions, horizon, "transactions", 0.0, interval)
 
@@ -87,7 +112,8 @@ class MarkovChain(Refitted):
     ) -> pd.Series | pd.DataFrame:
         """Expected value of purchases in the `horizon`; infinite horizons need a discount rate.
 
-        `discount_rate`: effective rate per **time unit**; what comes in a period counts from its end.
+        `discount_rate`: effective rate per **time unit**; what comes in a period counts from its end. `interval`, a
+        level such as 0.9, adds `lower` and `upper` from the `refits` that the chain was made with.
         """
         return self._ahead(transitions, horizon, "value", discount_rate, interval)
 
@@ -96,7 +122,7 @@ class MarkovChain(Refitted):
     ) -> float | pd.DataFrame:
         """Expected periods with a repeat purchase of a customer who buys for the first time in the period that ends now.
 
-        With `interval`, a DataFrame of one row.
+        `horizon`: time units or a timedelta after that period. With `interval`, a DataFrame of one row.
         """
         return self._of_newcomer(horizon, "transactions", 0.0, interval)
 
@@ -105,8 +131,8 @@ class MarkovChain(Refitted):
     ) -> float | pd.DataFrame:
         """Expected value of the repeat purchases of a customer who buys for the first time in the period that ends now.
 
-        Discounted to now, per time unit; infinite horizons need a discount rate. With `interval`, a DataFrame of one
-        row.
+        `horizon`: time units or a timedelta after that period. Discounted to now, per time unit; infinite horizons
+        need a `discount_rate`. With `interval`, a DataFrame of one row.
         """
         return self._of_newcomer(horizon, "value", discount_rate, interval)
 

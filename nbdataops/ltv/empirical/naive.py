@@ -25,7 +25,7 @@ from nbdataops.ltv.empirical.period_discount import discounted_in_steps
 from nbdataops.ltv.estimator import Estimator
 from nbdataops.ltv.fit.fit_result import two_sided
 from nbdataops.ltv.fit.refitted import Refitted
-from nbdataops.ltv.time_units import TimeUnit, to_horizon, unit_of
+from nbdataops.ltv.time_units import RECENT, TimeUnit, to_horizon, unit_of
 
 
 class _Naive(Estimator, ABC):
@@ -48,10 +48,11 @@ class _Naive(Estimator, ABC):
         discount_rate: float = 0.0,
         interval: float | None = None,
     ) -> pd.Series | pd.DataFrame:
-        """Expected value in the `horizon`, evenly spread over it and discounted at an effective rate per time unit.
+        """Expected value in the `horizon`, evenly spread over it.
 
-        `interval`, a level such as 0.9, adds `lower` and `upper`: by the uncertainty of what the rule has learned from
-        others, which is nothing at all for `LastPeriod` (both ends are NaN).
+        `horizon`: time units or a timedelta. `discount_rate`: effective rate per time unit.
+        `interval`, a level such as 0.9, adds `lower` and `upper`: by the uncertainty of what the rule has learned
+        from others, which is nothing at all for `LastPeriod` (both ends are NaN).
         """
         return self._carried_on(rfm, horizon, 1, "value", discount_rate, interval)
 
@@ -94,7 +95,11 @@ class LastPeriod(_Naive):
 
     Family: naive. A rule that a shopkeeper applies with a pencil. Assumes: everybody goes on exactly as in the last
     `window` time units; nobody leaves, nobody comes back. Needs the columns `recent_transactions` and `recent_value`,
-    which `rfm_summary(..., recent=window)` makes.
+    which `rfm_summary(..., recent=window)` makes; another length is an error. An interval has no ends (NaN): a pencil knows no uncertainty.
+
+    `time_unit`: "day", "week", "month" or "year", of the summaries and of every horizon; None takes what the data
+    carry.
+    Fitted attribute: `time_unit_`.
 
     >>> rfm = pd.DataFrame({"recent_transactions": [2, 0], "recent_value": [26.0, 0.0]})
     >>> LastPeriod(window=13).fit(rfm).lifetime_value(rfm, horizon=39).tolist()
@@ -106,7 +111,10 @@ class LastPeriod(_Naive):
         self.time_unit = time_unit
 
     def fit(self, rfm: pd.DataFrame, y: Any = None, sample_weight: object = None) -> Self:
-        """Check the columns and the unit; there is nothing to learn (`y` and `sample_weight` change nothing)."""
+        """Check the columns and the unit; there is nothing to learn (`y` and `sample_weight` change nothing).
+
+        Raises LtvInputError for a missing column and another time unit.
+        """
         if not (np.isfinite(self.window) and self.window > 0):
             raise LtvInputError(f"window is {self.window}", todo="give the length that `recent` had")
         frame = require_frame(rfm)
@@ -126,6 +134,12 @@ class LastPeriod(_Naive):
 
     def _rates(self, frame: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
         require_columns(frame, ("recent_transactions", "recent_value"))
+        carried = frame.attrs.get(RECENT, self.window)
+        if carried != self.window:
+            raise LtvInputError(
+                f"the columns recent_... reach back {carried:g} time units, window is {self.window:g}",
+                todo=f"make it with window={carried:g}, or the summary with recent={self.window:g}",
+            )
         require_rows(frame.index, "rfm")
         value = to_floats(frame["recent_value"], "recent_value")
         if not np.isfinite(value).all():
@@ -140,10 +154,12 @@ class PastRate(Refitted, _Naive):
     own, so `prior` time units at the population's rate are added to everybody's history: (x + prior * rate) /
     (T + prior). Repeat spend is the customer's own mean, the population's where there was no repeat purchase.
     Needs `x`, `T` and `spend`. Intervals come from `refits` fits to resampled customers: by the uncertainty of the
-    population's rate and spend, a customer's own history taken as it is.
+    population's rate and spend, a customer's own history taken as it is; `seed`: of the resampling.
 
+    `time_unit`: "day", "week", "month" or "year", of the summaries and of every horizon; None takes what the data
+    carry.
     Fitted attributes: `rate_` (repeat transactions per customer and time unit), `spend_` (mean of a repeat
-    transaction), `time_unit_`.
+    transaction), `time_unit_`, `refits_` (the fits to resampled customers).
 
     >>> rfm = pd.DataFrame({"x": [4, 0], "t_x": [20.0, 0.0], "T": [20.0, 20.0], "spend": [10.0, 0.0]})
     >>> PastRate(prior=0.0).fit(rfm).expected_transactions(rfm, horizon=10).tolist()
@@ -167,7 +183,11 @@ class PastRate(Refitted, _Naive):
         self.time_unit = time_unit
 
     def fit(self, rfm: pd.DataFrame, y: Any = None, sample_weight: object = None) -> Self:
-        """Learn the population's rate and mean spend (`y` is accepted for scikit-learn and changes nothing)."""
+        """Learn the population's rate per time unit and mean spend.
+
+        `sample_weight`, or a column `n`: how many customers a row stands for; `y` is accepted for scikit-learn and
+        changes nothing. Raises LtvInputError for a column that is missing or cannot be.
+        """
         if not (np.isfinite(self.prior) and self.prior >= 0):
             raise LtvInputError(f"prior is {self.prior}", todo="give time units of shared history, 0 or more")
         frame = require_frame(rfm)

@@ -1,8 +1,8 @@
 """Whole refits under resampled customers, at the cost of the distinct cells.
 
 Resampling customers with replacement is resampling the counts of their cells, so a replicate of ten million customers
-draws a few hundred thousand numbers. Its optimum lies close to that of the data, where the Hessian is known: two or
-three evaluations of the likelihood find it.
+draws a few hundred thousand numbers. Its optimum lies close to that of the data, where the Hessian is known: two
+evaluations of the likelihood find it, or a few where customers are few.
 """
 
 from __future__ import annotations

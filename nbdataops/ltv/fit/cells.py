@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -19,13 +18,14 @@ from nbdataops.ltv.columns import (
     FloatArray,
     IntArray,
     LtvInputError,
-    counts,
+    WholeNumbers,
     numbers,
     refuse,
     require_columns,
     require_frame,
     require_rows,
     row_weights,
+    whole_numbers,
 )
 from nbdataops.ltv.fit.grouping import codes_of, group, group_sums
 from nbdataops.ltv.time_units import TimeUnit, unit_of
@@ -34,7 +34,6 @@ ROUNDING = 1e-9
 """A recency above the age by less than this share of it is rounding of the division by the time unit."""
 MOST_PURCHASES = 2**53
 """Whole numbers above it are not all told apart as floats."""
-Counts: TypeAlias = FloatArray | NDArray[np.integer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,9 @@ class Cells:
     """Distinct customers of a summary. Arrays over cells, but `of_customer`: the cell of every row of the summary.
 
     Build it once with `rfm_cells(rfm)` and hand it to `fit` and to predictions in place of the frame when the same
-    customers are fitted many times. `n`: how many customers each row stands for, None if one each.
+    customers are fitted many times. `index` and `n` are those of the summary: labels of its rows, and how many
+    customers each stands for, None if one each. `x`, `t_x`, `T`: of the cells, in units of `time_unit`; `distinct_x`
+    and `x_of_cell`, `recency` and `age`: their distinct counts, and distinct pairs (x, t_x) and (x, T).
     """
 
     index: pd.Index
@@ -125,7 +126,7 @@ def rfm_cells(rfm: pd.DataFrame | Cells) -> Cells:
         return rfm
     frame = require_frame(rfm)
     require_columns(frame, ("x", "t_x", "T"))
-    x, t_x, T = _purchases(frame), numbers(frame, "t_x"), numbers(frame, "T")
+    x, t_x, T = whole_numbers(frame, "x"), numbers(frame, "t_x"), numbers(frame, "T")
     n = numbers(frame, "n") if "n" in frame.columns else None
     of_customer, distinct = _distinct(x, t_x, T)
     if not _possible(*distinct):  # only the rows tell what is an error and what is rounding
@@ -143,16 +144,8 @@ def single_customer() -> Cells:
     return _cells(zero, zero, zero, None)
 
 
-def _purchases(frame: pd.DataFrame) -> Counts:
-    """The column x, checked; whole numbers stay as they are, since as floats they may take four times the memory."""
-    column = frame["x"]
-    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu" and column.min() >= 0:
-        return column.to_numpy()
-    return counts(frame, "x")
-
-
 def _distinct(
-    x: Counts, t_x: FloatArray, T: FloatArray
+    x: WholeNumbers, t_x: FloatArray, T: FloatArray
 ) -> tuple[NDArray[np.int32], tuple[FloatArray, FloatArray, FloatArray]]:
     """The cell of every row, and x, t_x and T of every cell."""
     codes = codes_of(x, whole=True), codes_of(t_x), codes_of(T)
@@ -164,7 +157,7 @@ def _possible(x: FloatArray, t_x: FloatArray, T: FloatArray) -> bool:
     return not (np.any(t_x > T) or np.any(t_x[x == 0] > 0) or x.max(initial=0.0) > MOST_PURCHASES)
 
 
-def _require_possible(x: Counts, t_x: FloatArray, T: FloatArray, index: pd.Index) -> None:
+def _require_possible(x: WholeNumbers, t_x: FloatArray, T: FloatArray, index: pd.Index) -> None:
     refuse(
         t_x > T * (1 + ROUNDING),
         index,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtri
 
 from nbdataops.ltv.columns import FloatArray, LtvInputError
 from nbdataops.ltv.fit.objective import Objective
@@ -22,11 +22,12 @@ class FitResult:
     gradient_norm: largest absolute derivative by the logarithm of a parameter, per customer.
     standard_errors: by parameter, from the observed information; NaN where the maximum is no interior peak.
     condition_number: of the Hessian in the log-parameters; infinite where it is not positive definite.
-    iterations: evaluations of likelihood and gradient. starts: starting points tried.
+    iterations: evaluations of likelihood and gradient. starts: starting points tried. converged: True, since a fit
+    that did not converge raises NotConvergedError.
     identified: False if the data do not determine all parameters (a ridge, a parameter at its limit); `reason` then
     says which, and forecasts beyond the observed window rest on an assumption, not on data.
-    covariance: of the log-parameters (of real ones as they are), in the order of `parameters`; NaN where the Hessian
-    is not positive definite.
+    covariance: of the log-parameters (of real ones as they are: `is_log` says which), in the order of `parameters`;
+    NaN where the Hessian is not positive definite.
 
     A pickled fit result forgets the data, and with them the profile; everything else stays.
     """
@@ -94,4 +95,4 @@ def two_sided(level: object) -> float:
     """Half the width of a two-sided normal interval of this level, in standard deviations."""
     if isinstance(level, bool) or not isinstance(level, int | float | np.floating) or not 0 < level < 1:
         raise LtvInputError(f"interval is {level!r}", todo="give a level between 0 and 1, e.g. 0.9")
-    return NormalDist().inv_cdf((1 + float(level)) / 2)
+    return float(ndtri((1 + float(level)) / 2))

@@ -1,9 +1,9 @@
 """Maximum likelihood for a handful of positive parameters, with a verdict on what the data could tell.
 
 The search runs on the logarithms of the parameters: L-BFGS from every start, then Newton steps with a Hessian from
-differences of the exact gradient. A warm fit takes Newton steps from the last optimum, with the Hessian found there,
-and ends with the same polish. It is believed only at an interior peak: on a plateau every point looks like an
-optimum, so there all starts are tried as well.
+differences of the exact gradient. A warm fit takes Newton steps from the last optimum, with the Hessian found there
+and corrected on the way, and ends with the same polish. It is believed only at an interior peak: on a plateau every
+point looks like an optimum, so there all starts are tried as well.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from nbdataops.errors import StageError
 from nbdataops.ltv.columns import FloatArray
 from nbdataops.ltv.fit.fit_result import FitResult, Peak
 from nbdataops.ltv.fit.objective import Evaluate, Objective
+from nbdataops.ltv.fit.one_thread import one_blas_thread
 
 CONVERGED = 1e-6
 """Largest gradient, per customer and with respect to the logarithm of a parameter, that counts as zero."""
@@ -27,6 +28,8 @@ WORST_CONDITION = 1e8
 LEAST_DAMPING = 1e-9
 CLOSE = 1e-4
 """Points closer than this, in logarithms of a parameter, share a Hessian to all digits used here."""
+PATIENCE = 30
+"""Steps from an optimum of other data after which the search begins anew."""
 WIDEST_ERROR = 2.0
 """Standard error of the least certain direction of the log-parameters above which it is called not identified:
 a 95 percent interval over a factor of exp(2 * 1.96 * 2), more than 2,000."""
@@ -88,18 +91,12 @@ def nearby_optimum(
 ) -> FloatArray | None:
     """The parameters of an optimum so close that the Hessian of `near` leads there; None if it does not.
 
-    For refits under resampled weights: two or three evaluations each, and no Hessian of their own.
+    For refits under resampled weights: a few evaluations each, and no Hessian of their own. The last step is taken
+    unseen: it is far shorter than the resampling scatters, and leaves far less.
     """
     objective = Objective(evaluate, names, total_weight)
-    u = near.at
-    gradient = objective(u)[1]
-    while (norm := float(np.abs(gradient).max())) > CONVERGED:
-        there = u + _newton_step(near.hessian, gradient, LEAST_DAMPING)
-        gradient_there = objective(there)[1]
-        if not np.abs(gradient_there).max() < 0.5 * norm:
-            return None
-        u, gradient = there, gradient_there
-    return objective.theta(u)
+    u, _, gradient, step = _approach(objective, near, near.at, CONVERGED)
+    return objective.theta(u + step) if _arrived(step, gradient, CONVERGED) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +117,15 @@ def _cold_search(
     from scipy.optimize import minimize  # late: it is a third of the time that importing this package takes
 
     for _ in range(3):
-        found = minimize(
-            objective,
-            u,
-            jac=True,
-            method="L-BFGS-B",
-            bounds=[(m - REACH, m + REACH) for m in middle],
-            options={"maxiter": 300, "ftol": 1e-13, "gtol": 1e-7, "maxcor": 20},
-        )
+        with one_blas_thread():
+            found = minimize(
+                objective,
+                u,
+                jac=True,
+                method="L-BFGS-B",
+                bounds=[(m - REACH, m + REACH) for m in middle],
+                options={"maxiter": 300, "ftol": 1e-13, "gtol": 1e-7, "maxcor": 20},
+            )
         for point in found_before:
             if _gradient_norm(point, middle) <= CONVERGED and np.abs(found.x - point.u).max() < CLOSE:
                 return point
@@ -140,19 +138,47 @@ def _cold_search(
 
 
 def _warm_search(objective: Objective, warm: Optimum, middle: FloatArray) -> _Point:
-    """Newton steps with the old Hessian while each makes the gradient clearly smaller."""
-    u = np.clip(warm.at, middle - REACH, middle + REACH)
-    value, gradient = objective(u)
-    while np.isfinite(gradient).all():
-        step = _newton_step(warm.hessian, gradient, LEAST_DAMPING)
-        there = u + step
-        if np.abs(step).max() < CLOSE or np.any(np.abs(there - middle) > REACH):
-            break
-        value_there, gradient_there = objective(there)
-        if not np.abs(gradient_there).max() < 0.7 * np.abs(gradient).max():
-            break
-        u, value, gradient = there, value_there, gradient_there
+    """From an optimum of other data."""
+    u, value, gradient, _ = _approach(objective, warm, middle, np.inf)
     return _polish(objective, u, value, gradient, middle)
+
+
+def _approach(
+    objective: Objective, near: Optimum, middle: FloatArray, flat: float
+) -> tuple[FloatArray, float, FloatArray, FloatArray]:
+    """Newton steps from `near` until they are short and no derivative is above `flat`, or limits or patience end.
+
+    Returns the point reached, the objective and its gradient there, and the next step. Starts with the Hessian of
+    `near` and corrects it by what every step shows of the curvature (BFGS); a step that leads up is cut.
+    """
+    u, hessian = np.clip(near.at, middle - REACH, middle + REACH), near.hessian
+    value, gradient = objective(u)
+    cut = 1.0
+    for _ in range(PATIENCE):
+        step = cut * _newton_step(hessian, gradient, LEAST_DAMPING)
+        if _arrived(step, gradient, flat) or np.any(np.abs(u + step - middle) > REACH):
+            break
+        value_there, gradient_there = objective(u + step)
+        if value_there <= value + _rounding(value):
+            hessian = _corrected(hessian, step, gradient_there - gradient)
+            u, value, gradient, cut = u + step, value_there, gradient_there, 1.0
+        else:
+            cut /= 4
+    return u, value, gradient, step
+
+
+def _arrived(step: FloatArray, gradient: FloatArray, flat: float) -> bool:
+    return bool(np.abs(step).max() < CLOSE and np.abs(gradient).max() <= flat)
+
+
+def _corrected(hessian: FloatArray, step: FloatArray, change: FloatArray) -> FloatArray:
+    """The Hessian after BFGS's update: along this step, the gradient changes as it did."""
+    along, curvature = hessian @ step, float(step @ change)
+    if not curvature > 0:
+        return hessian
+    return np.asarray(
+        hessian + np.outer(change, change) / curvature - np.outer(along, along) / float(step @ along)
+    )
 
 
 def _polish(

@@ -9,10 +9,13 @@ Statistics 37:87.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from nbdataops.ltv.columns import FloatArray
 from nbdataops.ltv.fit.objective import Objective
+from nbdataops.ltv.fit.one_thread import one_blas_thread
 
 FARTHEST = 12.0
 """How far an end point may lie from the optimum, in search units; beyond, that side has no end."""
@@ -35,7 +38,7 @@ def profile_end(
     inside, outside, t = 0.0, np.inf, min(step, 2.0)
     u = at.copy()
     for _ in range(40):
-        u = _best_rest(objective, _moved(at, u, j, at[j] + side * t), rest)
+        u = _best_rest(objective, _moved(at, u, j, at[j] + side * t), rest, hessian)
         value, gradient = objective(u)
         root = np.sqrt(max(scale * (value - best), 0.0))
         if not np.isfinite(value):
@@ -79,8 +82,8 @@ def _profile_curvature(hessian: FloatArray, rest: FloatArray, j: int) -> float:
     return float(hessian[j, j] - across @ np.linalg.solve(inner, across))
 
 
-def _best_rest(objective: Objective, u: FloatArray, rest: FloatArray) -> FloatArray:
-    """The optimum of all coordinates but one."""
+def _best_rest(objective: Objective, u: FloatArray, rest: FloatArray, hessian: FloatArray) -> FloatArray:
+    """The optimum of all coordinates but one; `hessian`: second derivatives not far away, to start with."""
     if not rest.any():
         return u
     from scipy.optimize import minimize  # late: it is a third of the time that importing this package takes
@@ -93,13 +96,19 @@ def _best_rest(objective: Objective, u: FloatArray, rest: FloatArray) -> FloatAr
             return 1e300, np.zeros(len(v))
         return value, gradient[rest]
 
-    found = minimize(
-        reduced,
-        u[rest],
-        jac=True,
-        method="BFGS",
-        options={"gtol": 1e-6 / np.sqrt(max(objective.total_weight, 1.0)) ** 0.5, "maxiter": 60},
-    )
+    options: dict[str, Any] = {"gtol": 1e-6 / max(objective.total_weight, 1.0) ** 0.25, "maxiter": 60}
+    inner = hessian[np.ix_(rest, rest)]
+    if np.isfinite(inner).all() and np.linalg.eigvalsh(inner)[0] > 0:
+        inverse = np.linalg.inv(inner)
+        options["hess_inv0"] = (inverse + inverse.T) / 2  # scipy asks for symmetry to the last bit
+    with one_blas_thread():
+        found = minimize(
+            reduced,
+            u[rest],
+            jac=True,
+            method="BFGS",
+            options=options,
+        )
     best = u.copy()
     best[rest] = found.x
     return best

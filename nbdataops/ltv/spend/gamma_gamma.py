@@ -11,6 +11,7 @@ import pandas as pd
 
 from nbdataops.ltv.columns import (
     FloatArray,
+    IntArray,
     LtvInputError,
     counts,
     numbers,
@@ -19,15 +20,13 @@ from nbdataops.ltv.columns import (
     require_rows,
     row_weights,
     to_floats,
+    whole_numbers,
 )
 from nbdataops.ltv.fit.intervals import standard_deviation, with_interval
 from nbdataops.ltv.fit.likelihood_model import LikelihoodModel, Uncertainty
 from nbdataops.ltv.spend.spend_model import draw_next_values
 from nbdataops.ltv.spend.value_sums import ValueSums, log_likelihood, value_sums
 from nbdataops.ltv.time_units import unit_of
-
-SKETCH = 20_000
-"""Repeaters in the sample whose optimum large fits start from."""
 
 
 class GammaGamma(LikelihoodModel):
@@ -40,14 +39,23 @@ class GammaGamma(LikelihoodModel):
     Source: Fader and Hardie 2013, The Gamma-Gamma model of monetary value, note 025 at brucehardie.com; after Colombo
     and Jiang 1999.
 
-    Fitted attributes: `p_`, `q_`, `gamma_` (money), `fit_result_`; `n_repeaters_`, the customers in the likelihood
-    (rows, whatever their weight), and `n_zero_spend_`, repeaters left out of it since all their transactions were
-    worth nothing, which a gamma distribution cannot produce. They are predicted by the formula like anybody else.
+    `time_unit`: of the summaries, recorded only: money knows no time. `warm_start`: a second `fit` starts at the
+    solution of the first.
+    Fitted attributes: `p_`, `q_`, `gamma_` (money), `fit_result_`, `time_unit_`; `n_repeaters_`, the customers in the
+    likelihood (rows, whatever their weight), and `n_zero_spend_`, repeaters left out of it since all their
+    transactions were worth nothing, which a gamma distribution cannot produce. They are predicted by the formula like
+    anybody else.
 
     >>> model = GammaGamma.with_parameters(p=6.25, q=3.74, gamma=15.44)
     >>> known = pd.DataFrame({"x": [2, 0], "spend": [22.35, 0.0]})
     >>> model.expected_spend(known).round(2).tolist()
     [24.66, 35.22]
+    >>> from nbdataops.ltv.simulate import draw_spend
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.integers(0, 6, 1000)
+    >>> rfm = draw_spend(model, x, rng).assign(x=x)  # or rfm_summary(log, as_of)
+    >>> GammaGamma().fit(rfm).expected_spend(known, interval=0.9).columns.tolist()
+    ['spend', 'lower', 'upper']
     """
 
     family: ClassVar[str] = "latent-attrition"
@@ -61,29 +69,22 @@ class GammaGamma(LikelihoodModel):
     def fit(self, rfm: pd.DataFrame, y: object = None, sample_weight: object = None) -> Self:
         """Maximum likelihood from the columns `x` and `spend` (mean value of a repeat transaction).
 
-        Customers without a repeat transaction carry no information and are skipped. `n`, weights and warm start as in
-        the other models. Raises LtvInputError when no repeater with a positive spend is left.
+        Customers without a repeat transaction carry no information and are skipped. `spend` is money, in the one
+        currency that predictions come in. `sample_weight` (Series with the index of `rfm`, or array), or a column
+        `n`: how many customers a row stands for; `y` is accepted for scikit-learn and changes nothing. Raises
+        LtvInputError when no repeater with a positive spend is left.
         """
-        frame, x, spend = _columns(rfm)
+        frame, rows, spend = _repeaters(rfm)
         unit = unit_of(frame, self.time_unit)
-        w = row_weights(sample_weight, _n(frame), frame.index)
-        zero = (x > 0) & (spend == 0)
-        used = (x > 0) & ~zero
-        data = value_sums(x[used], spend[used], None if w is None else w[used])
+        data = _value_sums(frame, rows, spend, sample_weight)
         if not data.total:
             raise LtvInputError(
                 "no customer has a repeat transaction of positive value",
                 todo="fit on customers with x > 0 and spend > 0",
             )
-        few = data.systematic_sample(SKETCH) if len(data.x) > 5 * SKETCH else None
-        self._fit_likelihood(
-            partial(log_likelihood, data=data),
-            _starts(data),
-            data.total,
-            None if few is None else partial(log_likelihood, data=few),
-            1.0 if few is None else few.total,
-        )
-        self.n_repeaters_, self.n_zero_spend_ = int(used.sum()), int(zero.sum())
+        self._fit_likelihood(partial(log_likelihood, data=data), _starts(data), data.total)
+        self.n_repeaters_ = int(np.count_nonzero(spend))
+        self.n_zero_spend_ = len(rows) - self.n_repeaters_
         self.time_unit_ = unit
         return self
 
@@ -94,7 +95,7 @@ class GammaGamma(LikelihoodModel):
     def expected_spend(self, rfm: pd.DataFrame, *, interval: float) -> pd.DataFrame: ...
 
     def expected_spend(self, rfm: pd.DataFrame, *, interval: float | None = None) -> pd.Series | pd.DataFrame:
-        """Expected value of a customer's next transaction: between its own mean and the population's.
+        """Expected value of a customer's next transaction, in currency: between its own mean and the population's.
 
         The population mean where x == 0; it exists only if q > 1, otherwise such a row is an error. `interval`: a
         level such as 0.9 returns a DataFrame with `lower` and `upper` beside it, from the uncertainty of the
@@ -126,7 +127,7 @@ class GammaGamma(LikelihoodModel):
         rng: np.random.Generator,
         parameters: Uncertainty = "drawn",
     ) -> FloatArray:
-        """One posterior-predictive draw of the total value of so many transactions, by customer."""
+        """One posterior-predictive draw of the total value of so many `transactions`, one number a customer of `rfm`."""
         _, x, spend = _columns(rfm)
         p, q, gamma = self._draw_theta(rng, parameters)
         with np.errstate(divide="ignore"):
@@ -151,12 +152,9 @@ class GammaGamma(LikelihoodModel):
         return self.p_ * self.gamma_ / (self.q_ - 1) if self.q_ > 1 else float("inf")
 
     def score(self, rfm: pd.DataFrame, y: object = None, sample_weight: object = None) -> float:
-        """Mean log-likelihood of a repeater with a positive spend."""
+        """Mean log-likelihood of a repeater with a positive spend. `sample_weight` as in `fit`; `y` changes nothing."""
         theta = self._theta()
-        frame, x, spend = _columns(rfm)
-        w = row_weights(sample_weight, _n(frame), frame.index)
-        used = (x > 0) & (spend > 0)
-        data = value_sums(x[used], spend[used], None if w is None else w[used])
+        data = _value_sums(*_repeaters(rfm), sample_weight)
         if not data.total:
             raise LtvInputError(
                 "no repeater with a positive spend to score", todo="score customers with x > 0"
@@ -174,6 +172,28 @@ def _columns(rfm: object) -> tuple[pd.DataFrame, FloatArray, FloatArray]:
     if not (values.min() >= 0 and values.max() < np.inf):
         values = numbers(frame[["spend"]].where(x[:, None] > 0, 0), "spend")
     return frame, x, values
+
+
+def _repeaters(rfm: object) -> tuple[pd.DataFrame, IntArray, FloatArray]:
+    """The frame, the rows where x > 0, and their spend, checked."""
+    frame = require_frame(rfm)
+    require_columns(frame, ("x", "spend"))
+    require_rows(frame.index, "rfm")
+    rows = np.flatnonzero(whole_numbers(frame, "x") > 0)
+    spend = to_floats(frame["spend"], "spend").take(rows)
+    if not (spend.min(initial=0.0) >= 0 and spend.max(initial=0.0) < np.inf):
+        numbers(frame.iloc[rows], "spend")  # an error that names the rows
+    return frame, rows, spend
+
+
+def _value_sums(frame: pd.DataFrame, rows: IntArray, spend: FloatArray, sample_weight: object) -> ValueSums:
+    """The sums of the repeaters who paid something."""
+    w = row_weights(sample_weight, _n(frame), frame.index)
+    if not spend.all():
+        paid = np.flatnonzero(spend)
+        rows, spend = rows[paid], spend[paid]
+    x = whole_numbers(frame, "x").take(rows).astype(np.float64)
+    return value_sums(x, spend, None if w is None else w.take(rows))
 
 
 def _n(frame: pd.DataFrame) -> FloatArray | None:

@@ -33,13 +33,18 @@ class LogSpend(LikelihoodModel):
 
     Family: latent attrition (a spend part for its count models, as `GammaGamma`). Assumes: the logarithm of a
     customer's own expected spend is normal around a line in log(1 + x) and any `covariates`, with variance tau^2; its
-    mean spend over x transactions is lognormal around that, with variance sigma^2 / x of the logarithm. **Frequency and value may be related**, which
-    Gamma-Gamma excludes; the line must be straight in the logarithm. Money comes back from the logarithm by a factor
-    that makes fitted and observed total repeat revenue equal (smearing, Duan 1983, JASA 78:605), so that totals are
-    right even where the errors are not normal.
+    mean spend over x transactions is lognormal around that, with variance sigma^2 / x of the logarithm. **Frequency
+    and value may be related**, which Gamma-Gamma excludes; the line must be straight in the logarithm. Money comes
+    back from the logarithm by a factor that makes fitted and observed total repeat revenue equal (smearing), so
+    that totals are right even where the errors are not normal.
+    Source: a random-effects regression with known weights, standard; smearing is Duan 1983, Smearing estimate, JASA
+    78:605.
 
+    `covariates`: numeric columns beside log(1 + x). `time_unit`: "day", "week", "month" or "year", of the summaries
+    and of covariates that are times; None takes what the summary carries. `warm_start`: a second `fit` starts at the
+    solution of the first.
     Fitted attributes: `intercept_`, `slope_` (of log(1 + x); 0 means independence), one `<name>_` a covariate,
-    `tau_`, `sigma_`, `smearing_`, `fit_result_`; `n_repeaters_`, `n_zero_spend_` (left out of the fit).
+    `tau_`, `sigma_`, `smearing_`, `fit_result_`, `time_unit_`; `n_repeaters_`, `n_zero_spend_` (left out of the fit).
 
     >>> rng = np.random.default_rng(0)
     >>> x = rng.integers(1, 9, 4000)
@@ -84,7 +89,12 @@ class LogSpend(LikelihoodModel):
         raise LtvInputError("LogSpend has no given parameters", todo="fit it to a summary")
 
     def fit(self, rfm: pd.DataFrame, y: object = None, sample_weight: object = None) -> Self:
-        """Maximum likelihood from `x`, `spend` and the covariates, over repeaters with a positive spend."""
+        """Maximum likelihood from `x`, `spend` (money) and the covariates, over repeaters with a positive spend.
+
+        `sample_weight` (Series with the index of `rfm`, or array), or a column `n`: how many customers a row stands for;
+        `y` is accepted for scikit-learn and changes nothing. Raises LtvInputError where there is no such repeater, and for
+        a covariate that is missing somewhere.
+        """
         frame, x, spend = self._columns(rfm)
         unit = unit_of(frame, self.time_unit)
         n = numbers(frame, "n") if "n" in frame.columns else None
@@ -121,10 +131,10 @@ class LogSpend(LikelihoodModel):
     def expected_spend(self, rfm: pd.DataFrame, *, interval: float) -> pd.DataFrame: ...
 
     def expected_spend(self, rfm: pd.DataFrame, *, interval: float | None = None) -> pd.Series | pd.DataFrame:
-        """Expected value of a customer's next transaction: between its own mean and the line.
+        """Expected value of a customer's next transaction, in currency: between its own mean and the line.
 
-        The line itself (at x = 0) where there was no repeat purchase or all were free. `interval`: a level such as 0.9
-        returns a DataFrame with `lower` and `upper`, from the uncertainty of the parameters.
+        The line itself (at x = 0) where there was no repeat purchase or all were free. `interval`: a level such as
+        0.9 returns a DataFrame with `lower` and `upper`, from the uncertainty of the parameters.
         """
         theta = self._theta()
         frame, x, spend = self._known_unit(rfm)
@@ -146,7 +156,7 @@ class LogSpend(LikelihoodModel):
         rng: np.random.Generator,
         parameters: Uncertainty = "drawn",
     ) -> FloatArray:
-        """One posterior-predictive draw of the total value of so many transactions, by customer.
+        """One posterior-predictive draw of the total value of so many `transactions`, one number a customer of `rfm`.
 
         A customer's own mean is drawn given its history; the total around it has the mean and variance of so many
         lognormal transactions.
@@ -170,7 +180,7 @@ class LogSpend(LikelihoodModel):
         return draw_next_values(self, rfm, draws, seed, parameters)
 
     def score(self, rfm: pd.DataFrame, y: object = None, sample_weight: object = None) -> float:
-        """Mean log-likelihood of a repeater's log spend."""
+        """Mean log-likelihood of a repeater's log spend. `sample_weight` as in `fit`; `y` changes nothing."""
         theta = self._theta()
         frame, x, spend = self._known_unit(rfm)
         n = numbers(frame, "n") if "n" in frame.columns else None

@@ -1,7 +1,7 @@
 """The Gamma-Gamma likelihood, over millions of customers who all differ.
 
-Values do not repeat, so nothing can be compressed: every evaluation passes over all repeaters once, in blocks that
-stay in the processor's cache, with one logarithm each.
+The data enter through x alone, which repeats, and through sums over customers of functions that are smooth in the
+logarithm of all they spent: of many customers, those are taken over a grid.
 """
 
 from __future__ import annotations
@@ -10,36 +10,30 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.special import betaln, digamma
+from scipy.special import gammaln
 
 from nbdataops.ltv.columns import FloatArray, IntArray
+from nbdataops.ltv.fit.rising import digamma_gap, log_rising
 from nbdataops.ltv.fit.sums import dot
-
-BLOCK = 1 << 14
+from nbdataops.ltv.spend.log_grid import on_grid, worth_a_grid
 
 
 @dataclass(frozen=True, slots=True)
 class ValueSums:
-    """What the likelihood needs of the data; arrays over repeaters, but those over distinct x.
+    """What the likelihood needs of the data.
 
-    value: all repeat spend of a customer. weight: None if every customer counts once.
+    log_value, weight, purchases: over customers, or nodes of a grid that stand for them: the logarithm of all repeat
+    spend, how many customers, and their repeat transactions. distinct_x, weight_by_x: how many customers have each x.
     """
 
-    x: FloatArray
-    value: FloatArray
     log_value: FloatArray
-    weight: FloatArray | None
+    weight: FloatArray
+    purchases: FloatArray
     distinct_x: FloatArray
     weight_by_x: FloatArray
     total: float
     log_spend: float
     mean_spend: float
-
-    def systematic_sample(self, size: int) -> ValueSums:
-        """Every so many'th customer, about `size` of them, weighted as they are."""
-        step = max(len(self.x) // size, 1)
-        x, value = self.x[::step], self.value[::step]
-        return value_sums(x, value / x, None if self.weight is None else self.weight[::step])
 
 
 def value_sums(x: FloatArray, spend: FloatArray, w: FloatArray | None) -> ValueSums:
@@ -47,18 +41,21 @@ def value_sums(x: FloatArray, spend: FloatArray, w: FloatArray | None) -> ValueS
     if w is not None:
         counting = w > 0
         x, spend, w = x[counting], spend[counting], w[counting]
-    value = x * spend
-    log_value = np.log(value)
+    log_value = np.log(x * spend)
     distinct, weight_by_x = _weight_by_x(x, w)
     total = float(len(x)) if w is None else float(w.sum())
     log_x = dot(weight_by_x, np.log(distinct))
     log_values = float(log_value.sum()) if w is None else dot(w, log_value)
     spent = float(spend.sum()) if w is None else dot(w, spend)
+    purchases = x if w is None else w * x
+    if worth_a_grid(log_value):
+        log_value, (weight, purchases) = on_grid(log_value, (w, purchases))
+    else:
+        weight = np.ones(len(x)) if w is None else w
     return ValueSums(
-        x=x,
-        value=value,
         log_value=log_value,
-        weight=w,
+        weight=weight,
+        purchases=purchases,
         distinct_x=distinct,
         weight_by_x=weight_by_x,
         total=total,
@@ -71,44 +68,24 @@ def log_likelihood(theta: FloatArray, data: ValueSums) -> tuple[float, FloatArra
     """Log-likelihood of the mean spends and its gradient by p, q and gamma."""
     p, q, gamma = (float(v) for v in theta)
     px, w_x = p * data.distinct_x, data.weight_by_x
-    q_log, p_log, slope = _sums(p, q, gamma, data)
-    digamma_all = digamma(px + q)
-    value = -dot(w_x, betaln(px, q)) - q * q_log - p * p_log - data.log_spend
+    # log(1 + v / gamma) and log(1 + gamma / v), v the value: one is the other plus log(v / gamma); the smaller of both
+    # ratios is taken, so that nothing cancels
+    ratio = data.log_value - np.log(gamma)
+    small = np.log1p(np.exp(-np.abs(ratio)))
+    by_gamma, by_value = small + np.maximum(ratio, 0.0), small + np.maximum(-ratio, 0.0)
+    q_log, p_log = dot(data.weight, by_gamma), dot(data.purchases, by_value)
+    slope = q * dot(data.weight, np.exp(-by_value)) - p * dot(data.purchases, np.exp(-by_gamma))
+    # B(px, q) from the smaller of both, so that little cancels
+    log_beta = gammaln(np.minimum(px, q)) - log_rising(np.maximum(px, q), np.minimum(px, q))
+    value = -dot(w_x, log_beta) - q * q_log - p * p_log - data.log_spend
     gradient = np.array(
         [
-            dot(w_x * data.distinct_x, digamma_all - digamma(px)) - p_log,
-            dot(w_x, digamma_all - digamma(q)) - q_log,
-            slope,
+            dot(w_x * data.distinct_x, digamma_gap(px, q)) - p_log,
+            dot(w_x, digamma_gap(q, px)) - q_log,
+            slope / gamma,
         ]
     )
     return float(value), gradient
-
-
-def _sums(p: float, q: float, gamma: float, data: ValueSums) -> tuple[float, float, float]:
-    """Over customers: log(1 + v / gamma), x log(1 + gamma / v), and the derivative by gamma, v the total value.
-
-    One is the other plus log(v / gamma); the smaller of both ratios is taken, so that nothing cancels.
-    """
-    log_gamma = np.log(gamma)
-    q_log = p_log = slope = 0.0
-    for i in range(0, len(data.x), BLOCK):
-        x, v = data.x[i : i + BLOCK], data.value[i : i + BLOCK]
-        ratio = v / gamma
-        log_small = np.log1p(np.minimum(ratio, 1 / ratio))
-        apart = data.log_value[i : i + BLOCK] - log_gamma
-        by_gamma = log_small + np.maximum(apart, 0.0)
-        by_value = log_small + np.maximum(-apart, 0.0)
-        pull = (q * ratio - p * x) / (1 + ratio)
-        if data.weight is None:
-            q_log += by_gamma.sum()
-            p_log += dot(x, by_value)
-            slope += pull.sum()
-        else:
-            w = data.weight[i : i + BLOCK]
-            q_log += dot(w, by_gamma)
-            p_log += np.einsum("i,i,i", w, x, by_value)
-            slope += dot(w, pull)
-    return float(q_log), float(p_log), float(slope / gamma)
 
 
 def _weight_by_x(x: FloatArray, w: FloatArray | None) -> tuple[FloatArray, FloatArray]:

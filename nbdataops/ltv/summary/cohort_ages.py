@@ -23,7 +23,8 @@ class CohortAges:
     """Customers x ages, sparse. Age 0 is the first time unit after the first purchase, which itself is left out.
 
     index: the customers, sorted. T: their age, in time units. transactions, revenue: one row a customer, one column
-    an age. Customers are seen for different times: `curve` counts whom each age could be observed of.
+    an age; time_unit: of both. Customers are seen for different times: `curve` counts whom each age could be observed
+    of.
     """
 
     index: pd.Index
@@ -62,7 +63,7 @@ def cohort_ages(
 ) -> CohortAges:
     """Spread a log of purchases over customers and ages, as of the end of the day `as_of`.
 
-    Takes the log, wherever it comes from, and follows the rules of `rfm_summary`: distinct days, first day left out,
+    `purchases` and the keywords as in `rfm_summary`, whose rules it follows: distinct days, first day left out,
     rows after `as_of` are an error. What it makes is held in memory. Build it once; refits under other weights are
     then one product of a vector and a sparse matrix.
 

@@ -110,15 +110,16 @@ def _days(column: pd.Series, name: str) -> tuple[IntArray, BoolArray]:
     if not is_date:
         raise no_dates(name, dtype, convert)
     try:
-        moments = pd.to_datetime(column)
+        moments = pd.DatetimeIndex(
+            pd.to_datetime(column)
+        )  # pandas 2 forgets the clock of Arrow's zoned series
     except ValueError as error:
         raise LtvInputError(
             f"{name} holds moments of several time zones, or of none and some",
             todo=f"say whose days are meant: pd.to_datetime(frame[{name!r}], utc=True).dt.tz_convert('Europe/Berlin')",
         ) from error
-    if getattr(moments.dt, "tz", None) is not None:
-        moments = moments.dt.tz_localize(None)
-    return moments.to_numpy().astype("datetime64[D]").astype(np.int64), moments.isna().to_numpy(bool)
+    days = moments.tz_localize(None).to_numpy().astype("datetime64[D]")
+    return days.astype(np.int64), np.isnat(days)
 
 
 def _amounts(column: pd.Series, name: str) -> FloatArray:

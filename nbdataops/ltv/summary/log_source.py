@@ -17,6 +17,7 @@ from nbdataops.ltv.summary.purchase_log import LogRules, no_dates, no_keys
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
 ZONED = "TIMESTAMP WITH TIME ZONE"
 DATES = ("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS")
@@ -26,9 +27,10 @@ NUMBERS = (
     *("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"),
     *FLOATS,
 )
-TEXTS = ("UUID", "ENUM")
-KEYS = (*NUMBERS, *TEXTS, *DATES, "VARCHAR", "BLOB", "BOOLEAN")
+KEYS = (*NUMBERS, *DATES, "VARCHAR", "UUID", "BLOB", "BOOLEAN")
 """DuckDB's names of types, without what follows in brackets."""
+
+ROWS_OF_A_BATCH = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +75,14 @@ def open_log(connection: duckdb.DuckDBPyConnection, purchases: Any, rules: LogRu
         _require(purchases.columns, rules)
         needed = purchases.project(", ".join(quoted(name) for name in rules.columns))
         # no zone: that of its moments is the caller's session's, which says nothing about the log
-        return LogSource(connection.from_arrow(pa.RecordBatchReader.from_stream(needed)), rules.columns)
+        return LogSource(connection.from_arrow(as_batches(needed)), rules.columns)
     if hasattr(purchases, "scanner"):  # an Arrow dataset
         _require(purchases.schema.names, rules)
         purchases = purchases.scanner(columns=rules.columns).to_reader()
     if not hasattr(purchases, "__arrow_c_stream__"):
         raise LtvInputError(
             f"purchases is a {type(purchases).__name__}",
-            todo="give a pandas DataFrame, an Arrow table, a relation (connection.table('orders')) or a path",
+            todo="give a frame, an Arrow table, a relation (connection.table('orders')) or the path of Parquet",
         )
     if not isinstance(purchases, pa.Table):
         purchases = pa.RecordBatchReader.from_stream(purchases)
@@ -89,6 +91,12 @@ def open_log(connection: duckdb.DuckDBPyConnection, purchases: Any, rules: LogRu
     if names.count(rules.date) == 1:
         zone = getattr(purchases.schema.field(rules.date).type, "tz", None)
     return LogSource(connection.from_arrow(purchases), names, zone)
+
+
+def as_batches(relation: Any) -> pa.RecordBatchReader:
+    """The result of a query, one batch after the other: early versions' `__arrow_c_stream__` holds all of it."""
+    read = relation.to_arrow_reader if hasattr(relation, "to_arrow_reader") else relation.fetch_arrow_reader
+    return read(ROWS_OF_A_BATCH)
 
 
 def quoted(name: str) -> str:
@@ -108,9 +116,11 @@ def _parquet(connection: duckdb.DuckDBPyConnection, path: str) -> Any:
         pattern = f"{glob.escape(path)}/**/*.parquet"
     elif Path(path).exists():
         pattern = glob.escape(path)
+    literal = pattern.replace("'", "''")
     try:
-        # by name: else the first file alone would decide on the types, and cut off the cents of the others
-        return connection.read_parquet(pattern, union_by_name=True)
+        # by name: else the first file alone would decide on the types, and cut off the cents of the others;
+        # in SQL: columns in the names of folders are found by themselves
+        return connection.sql(f"from read_parquet('{literal}', union_by_name = true)")
     except duckdb.Error as error:
         raise LtvInputError(
             f"purchases cannot be read from {path!r}: {str(error).splitlines()[0]}",
@@ -124,7 +134,7 @@ def _customer(column: str, of: str, name: str) -> str:
         raise no_keys(name, of)
     if of in FLOATS:
         return f"case when not isnan({column}) then {column} + 0 end"  # -0.0 is sorted before 0.0
-    return f"{column}::varchar" if of in TEXTS else column
+    return column
 
 
 def _day(column: str, of: str, name: str, zone: str | None) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from nbdataops.ltv.columns import IntArray, LtvInputError, require_rows
-from nbdataops.ltv.summary.log_source import open_log
+from nbdataops.ltv.summary.log_source import as_batches, open_log
 from nbdataops.ltv.summary.purchase_log import BoolArray, LogRules, SortedRows, problems
 
 if TYPE_CHECKING:
@@ -39,14 +39,13 @@ NAMED = 5
 def sorted_stream(purchases: object, rules: LogRules, memory_limit: str) -> Iterator[SortedRows]:
     """The rows that count, by customer and day. Bad rows are an error at the end, with their number."""
     import duckdb
-    import pyarrow as pa
 
     found: dict[str, _Problem] = {}
     rows = 0
     with connection_within(memory_limit) as connection:
         log = open_log(connection, purchases, rules).columns(rules)
         try:
-            for table in whole_days(pa.RecordBatchReader.from_stream(log.order("1, 2")), ROWS_AT_ONCE):
+            for table in whole_days(as_batches(log.order("1, 2")), ROWS_AT_ONCE):
                 rows += table.num_rows
                 part = _part(table, rules, found)
                 if not found and len(part.customers):
@@ -63,7 +62,7 @@ def sorted_stream(purchases: object, rules: LogRules, memory_limit: str) -> Iter
 
 
 def whole_days(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
-    """Tables of about `rows` rows of customer, day, ..., sorted by both: all rows of a customer's day in one of them."""
+    """Tables of about `rows` rows of customer, day, ..., sorted by both; a customer's day is never cut."""
     import pyarrow as pa
 
     held: list[pa.RecordBatch] = []
@@ -104,6 +103,8 @@ def connection_within(memory_limit: str) -> Iterator[duckdb.DuckDBPyConnection]:
                 f"memory_limit is {memory_limit!r}", todo='give an amount of memory, e.g. "1GB"'
             ) from error
         with connection:
+            # where Python is interactive, DuckDB would print a bar for what takes longer than two seconds
+            connection.execute("set enable_progress_bar = false")
             yield connection
 
 
@@ -150,7 +151,7 @@ def _part(table: pa.Table, rules: LogRules, found: dict[str, _Problem]) -> Sorte
         keys, day, value = keys.filter(pa.array(keep)), day[keep], value[keep]
     starts = _starts(keys)
     of_row = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(day))))
-    customers = keys.take(pa.array(starts)).to_pandas(date_as_object=False)
+    customers = keys.take(pa.array(starts)).to_pandas()
     return SortedRows(pd.Index(customers, name=rules.entity), of_row, day, value)
 
 

@@ -25,7 +25,7 @@ class RecencyTransitions:
     State s means that the last purchase lies in the s-th period back: 1 bought in the last period; `states` pools all
     longer silences. index: the customers, sorted. state: the state at `as_of`. purchases_from, silences_from,
     value_from: customers x states, sparse: periods with and without a purchase that began in that state, and what was
-    spent in them.
+    spent in them. period: the length of one, in units of time_unit.
     """
 
     index: pd.Index
@@ -54,7 +54,8 @@ def recency_transitions(
     """Count periods with and without a purchase, by recency, as of the end of the day `as_of`.
 
     Periods of `period` time units end at `as_of` and run backwards; the period of a customer's first purchase counts
-    for nothing but the start. Takes the log and follows the rules of `rfm_summary`.
+    for nothing but the start. `purchases` and the keywords as in `rfm_summary`, whose rules it follows. Raises
+    LtvInputError for fewer than two `states` and a period shorter than a day.
 
     >>> log = pd.DataFrame({
     ...     "customer_id": [7, 7, 8],

@@ -12,7 +12,7 @@ from nbdataops.ltv.summary.log_days import LogDays, log_days
 from nbdataops.ltv.summary.log_stream import MEMORY_LIMIT
 from nbdataops.ltv.summary.purchase_days import PurchaseDays
 from nbdataops.ltv.summary.purchase_log import LogRules, ReturnsRule, ZeroRule
-from nbdataops.ltv.time_units import ATTRIBUTE, TimeUnit, days_per
+from nbdataops.ltv.time_units import ATTRIBUTE, RECENT, TimeUnit, days_per
 
 RESERVED = ("x", "t_x", "T", "spend", "n", "first", "total", "litt", "recent_transactions", "recent_value")
 """Names of the summary's own columns, and `n`, which models read as a number of customers."""
@@ -34,9 +34,10 @@ def rfm_summary(
 ) -> pd.DataFrame:
     """One row a customer, sorted by customer, as of the end of the day `as_of`.
 
-    `purchases`: one row a purchase; a pandas DataFrame, an Arrow table, reader or dataset, a DuckDB relation, or the
-    path of a Parquet file, of a folder, or a pattern such as "log/*.parquet". Purchases of a customer on the same day
-    are one transaction, their amounts summed. The first day makes somebody a customer: it counts in `total` only.
+    `purchases`: one row a purchase; a pandas DataFrame, an Arrow table, dataset, reader or whatever can be read as
+    one (a Polars frame), a DuckDB relation, or the path of a Parquet file, of a folder, or a pattern such as
+    "log/*.parquet". Purchases of a customer on the same day are one transaction, their amounts summed. The first day
+    makes somebody a customer: it counts in `total` only.
 
     Customers are numbers or texts, all of one kind (categories count as their values, UUIDs as text). Days are
     those of the column's own clock; where moments come without the zone whose days are meant (from Parquet, from a
@@ -44,7 +45,7 @@ def rfm_summary(
 
     Anything but a frame of at most two million rows may be larger than memory: DuckDB reads it once and sorts it
     within `memory_limit`, the rest on the disk in the system's temporary folder (`TMPDIR`), until the summary is made.
-    The process then holds that, about 0.2 GB of working memory, and the summary, once. The summary is the same to the
+    The process then holds that, about 0.3 GB of working memory, and the summary, once. The summary is the same to the
     last bit wherever the log comes from and in whatever order its rows are.
 
     Columns: the entity; `x` repeat transactions (distinct days after the first); `t_x` time from the first to the
@@ -77,7 +78,7 @@ def rfm_summary(
     rules = LogRules(as_of, entity, date, amount, zero, returns)
     require_free_name(entity, RESERVED)
     parts = [columns.summary(days) for days in log_days(purchases, rules, memory_limit)]
-    return as_one_frame(parts, time_unit)
+    return as_one_frame(parts, time_unit, recent)
 
 
 class SummaryColumns:
@@ -86,9 +87,9 @@ class SummaryColumns:
     def __init__(self, time_unit: TimeUnit, litt: bool, recent: float | None) -> None:
         self.unit = days_per(time_unit)
         self.litt = litt
-        if recent is not None and not (np.isfinite(recent) and recent > 0):
+        if recent is not None and not (_is_number(recent) and np.isfinite(recent) and recent > 0):
             raise LtvInputError(
-                f"recent is {recent}", todo="give a length of time before as_of, in time units"
+                f"recent is {recent!r}", todo="give a length of time before as_of, in time units, e.g. 13"
             )
         self.recent_days = None if recent is None else recent * self.unit
 
@@ -118,12 +119,17 @@ class SummaryColumns:
         return pd.DataFrame(columns, copy=False)
 
 
-def as_one_frame(parts: list[pd.DataFrame], time_unit: TimeUnit) -> pd.DataFrame:
-    """Parts one below the other, with the unit that they carry. Column by column, taken from the parts: held once."""
+def as_one_frame(parts: list[pd.DataFrame], time_unit: TimeUnit, recent: float | None) -> pd.DataFrame:
+    """Parts one below the other, with the unit (and length of `recent`) that they carry.
+
+    Column by column, taken from the parts: held once.
+    """
     names = [str(name) for name in parts[0]]
     columns = {name: pd.concat([_taken(part, name) for part in parts], ignore_index=True) for name in names}
     frame = pd.DataFrame(columns, copy=False)
     frame.attrs[ATTRIBUTE] = time_unit
+    if recent is not None:
+        frame.attrs[RECENT] = float(recent)
     return frame
 
 
@@ -139,6 +145,10 @@ def require_free_name(entity: str, taken: tuple[str, ...]) -> None:
         raise LtvInputError(
             f"entity is named {entity!r}, like a column of the summary", todo="rename it in the log"
         )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
 def _repeat_sum(days: PurchaseDays, values: FloatArray) -> FloatArray:

@@ -68,7 +68,7 @@ def training_set(
         for parts, end in zip(by_origin, ends.tolist(), strict=True):
             parts.append(_labelled(days, columns, end - step, end))
     _require_history(begin, last, int(ends[-1]) - step)
-    return as_one_frame([part for parts in by_origin for part in parts], time_unit)
+    return as_one_frame([part for parts in by_origin for part in parts], time_unit, recent)
 
 
 def _labelled(days: LogDays, columns: SummaryColumns, origin: int, end: int) -> pd.DataFrame:

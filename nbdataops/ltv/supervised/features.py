@@ -79,10 +79,10 @@ def on_a_log_scale(features: pd.DataFrame) -> tuple[FloatArray, list[str]]:
 
 
 def for_trees(features: pd.DataFrame) -> pd.DataFrame:
-    """Features as trees take them: numbers with NaN for missing, text and categories as categories of text.
+    """Features as trees take them: numbers with NaN for missing, text and categories as text with None for missing.
 
-    A missing number or category is a branch of its own to a tree. Raises LtvInputError for an infinite number and for
-    what is neither a number nor a name (dates, lists).
+    A missing number or name is a branch of its own to a tree. Raises LtvInputError for an infinite number and for what
+    is neither a number nor a name (dates, lists).
     """
     columns: dict[str, pd.Series] = {}
     for name in features.columns:
@@ -90,7 +90,7 @@ def for_trees(features: pd.DataFrame) -> pd.DataFrame:
         if _is_number(column):
             columns[name] = pd.Series(_numeric(column), index=features.index)
         elif _is_name(column):
-            columns[name] = column.astype(object).map(str, na_action="ignore").astype("category")
+            columns[name] = column.astype(object).map(str, na_action="ignore").astype(object)
         else:
             raise LtvInputError(
                 f"covariate {name!r} holds {column.dtype}, neither numbers nor names",
@@ -99,16 +99,45 @@ def for_trees(features: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns, index=features.index)
 
 
-def require_few_categories(features: pd.DataFrame) -> None:
-    """Raise where a covariate has more categories than trees can split on."""
-    for name in features.columns[3:]:
-        if isinstance(features[name].dtype, pd.CategoricalDtype):
-            count = int(features[name].nunique())
-            if count > MOST_CATEGORIES:
+def categories_of(features: pd.DataFrame) -> dict[str, pd.Index]:
+    """The names that each covariate of names holds, sorted. Raises where there are more than trees can split on."""
+    found = {}
+    for name in features.columns:
+        if not _is_number(features[name]):
+            found[name] = pd.Index(features[name].dropna().unique()).sort_values()
+            if len(found[name]) > MOST_CATEGORIES:
                 raise LtvInputError(
-                    f"covariate {name!r} has {count} categories, trees split on {MOST_CATEGORIES} at most",
+                    f"covariate {name!r} has {len(found[name])} categories, trees split on {MOST_CATEGORIES} at most",
                     todo="group the rare ones, or leave it out if it names single customers",
                 )
+    return found
+
+
+def coded(features: pd.DataFrame, categories: dict[str, pd.Index]) -> FloatArray:
+    """Features as numbers: names by their place among the categories, NaN where missing or not among them.
+
+    Raises LtvInputError for numbers where there are categories, and for names where there are none.
+    """
+    columns = []
+    for name in features.columns:
+        column = features[name]
+        if _is_number(column) == (name in categories):
+            then, now = ("names", "numbers") if name in categories else ("numbers", "names")
+            raise LtvInputError(
+                f"covariate {name!r} holds {now}, and held {then} at the fit",
+                todo="prepare both tables in the same way",
+            )
+        if name in categories:
+            code = categories[name].get_indexer(pd.Index(column))
+            columns.append(np.where(code < 0, np.nan, code))
+        else:
+            columns.append(column.to_numpy(dtype=np.float64))
+    return np.stack(columns, axis=1)
+
+
+def without_empty_columns(design: FloatArray) -> FloatArray:
+    """What trees are fitted to: a column that is missing in every row, which they cannot bin, is 0 instead."""
+    return np.where(np.isnan(design).all(axis=0), 0.0, design)
 
 
 def _require_names(covariates: Sequence[str]) -> None:
@@ -148,6 +177,6 @@ def _numeric(column: pd.Series) -> FloatArray:
 
 
 def _is_name(column: pd.Series) -> bool:
-    if isinstance(column.dtype, pd.CategoricalDtype) or pd.api.types.is_string_dtype(column.dtype):
+    if isinstance(column.dtype, pd.CategoricalDtype) or pd.api.types.is_string_dtype(column):
         return True
     return column.dtype == object and bool(column.dropna().map(np.isscalar).all())

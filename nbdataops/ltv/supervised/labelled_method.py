@@ -26,9 +26,10 @@ class LabelledMethod(Refitted, ABC):
     def fit(self, rfm: pd.DataFrame, y: Any = None, sample_weight: object = None) -> Self:
         """Learn from summaries at earlier origins and what followed within `train_horizon`.
 
-        `rfm`: the columns of `rfm_summary` at the origin of each row. `y`: a DataFrame with `value` and `transactions`,
-        or values alone, aligned with `rfm`. `training_set` makes both: `fit(past, past[["transactions", "value"]])`.
-        With a column `n` a row stands for n customers, each with the labels of the row.
+        `rfm`: the columns of `rfm_summary` at the origin of each row, times in time units. `y`: a DataFrame with
+        `value` and `transactions`, or values alone, aligned with `rfm`. `training_set` makes both: `fit(past,
+        past[["transactions", "value"]])`.
+        `sample_weight`, or a column `n`: how many customers a row stands for, each with the labels of the row.
         Raises LtvInputError for missing or negative labels, and where nothing was bought at all.
         """
         frame = require_frame(rfm)
@@ -45,7 +46,7 @@ class LabelledMethod(Refitted, ABC):
             len(frame),
             w,
         )
-        self.has_transactions_ = labels.transactions is not None
+        self._has_transactions = labels.transactions is not None
         return self
 
     def predict(self, rfm: pd.DataFrame) -> FloatArray:
@@ -55,12 +56,12 @@ class LabelledMethod(Refitted, ABC):
     def expected_transactions(
         self, rfm: pd.DataFrame, horizon: object, *, interval: float | None = None
     ) -> pd.Series | pd.DataFrame:
-        """Expected transactions of each customer in the `horizon`. `interval` needs `refits`.
+        """Expected transactions of each customer in the `horizon` (time units or a timedelta). `interval` needs `refits`.
 
         Raises LtvInputError if the labels held no transactions, or for another horizon without `scale="linear"`.
         """
-        self._require_fit("has_transactions_")
-        if not self.has_transactions_:
+        self._require_fit("_has_transactions")
+        if not self._has_transactions:
             raise LtvInputError(
                 "the labels held no transactions", todo="fit with a DataFrame of value and transactions"
             )
@@ -74,16 +75,22 @@ class LabelledMethod(Refitted, ABC):
         discount_rate: float = 0.0,
         interval: float | None = None,
     ) -> pd.Series | pd.DataFrame:
-        """Expected value of each customer in the `horizon`, evenly spread over it and discounted per time unit.
+        """Expected value of each customer in the `horizon`, evenly spread over it.
 
-        Raises LtvInputError for another horizon than `train_horizon` unless `scale="linear"` was declared, which means:
-        the horizon is like its beginning, over and over.
+        `horizon`: time units or a timedelta. `discount_rate`: effective rate per time unit. `interval`, a level such
+        as 0.9, adds `lower` and `upper` from the `refits` that the method was made with.
+        Raises LtvInputError for another horizon than `train_horizon` unless `scale="linear"` was declared, which
+        means: the horizon is like its beginning, over and over.
         """
-        self._require_fit("has_transactions_")
+        self._require_fit("_has_transactions")
         return self._predicted(rfm, horizon, "value", discount_rate, interval)
 
     def score(self, rfm: pd.DataFrame, y: Any = None, sample_weight: object = None) -> float:
-        """Share of the Poisson deviance of the value that is explained: 1 perfect, 0 as good as the overall mean."""
+        """Share of the Poisson deviance of the value that is explained: 1 perfect, 0 as good as the overall mean.
+
+        `y` and `sample_weight` as in `fit`.
+        """
+        self._require_fit("_has_transactions")
         frame = require_frame(rfm)
         labels = read_labels(y, frame.index)
         w = row_weights(sample_weight, count_of_rows(frame), frame.index)
@@ -97,7 +104,6 @@ class LabelledMethod(Refitted, ABC):
         unit_of(frame, self.time_unit_)
         factor = carried_to(horizon, self.train_horizon, self.scale, self.time_unit_, discount_rate)
         prepared = self._prepare(frame)
-        self._require_alike(prepared)
 
         def predict(model: Self) -> pd.Series:
             return pd.Series(factor * model._expected(prepared, name), index=frame.index, name=name)
@@ -107,9 +113,6 @@ class LabelledMethod(Refitted, ABC):
     @abstractmethod
     def _prepare(self, frame: pd.DataFrame) -> Any:
         """Features, checked; the same for all refits."""
-
-    def _require_alike(self, prepared: Any) -> None:
-        """Raise where features to predict from are of another kind than those of the fit."""
 
     @abstractmethod
     def _fit_once(self, prepared: Any, labels: Labels, w: FloatArray) -> None:

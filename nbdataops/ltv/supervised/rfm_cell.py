@@ -17,13 +17,22 @@ class RFMCell(LabelledMethod):
 
     Family: RFM cell; in a study of one product it counts with the supervised methods, whose label window it shares.
     Customers of an earlier origin are cut into `bins` classes by silence, and within by rate of purchases (no repeat
-    purchase is a class of its own) and by mean spend; a cell's prediction is the mean of what its customers did within
-    the label window. Thin cells borrow: a cell counts with its customers, and the cell without its spend class, then
-    without its rate class, then everybody, each with `shrinkage` customers. Assumes: the next window is like the
-    label window. Counting is all it does, so it errs in other places than a model.
-    Source: Hughes 1994, Strategic Database Marketing; shrinkage as in empirical Bayes.
+    purchase is a class of its own) and by mean spend; a cell's prediction is the mean of what its customers did
+    within the label window. Thin cells borrow: a cell counts with its customers, and the cell without its spend
+    class, then without its rate class, then everybody, each with `shrinkage` customers. Assumes: the next window is
+    like the label window. Counting is all it does, so it errs in other places than a model. Source: Hughes 1994,
+    Strategic Database Marketing; shrinkage as in empirical Bayes.
 
-    Fitted attributes: `cells_` (by cell: customers, mean `value`, mean `transactions`). Intervals need `refits`.
+    `train_horizon`: length of the label window, in time units. `scale`: "refuse" another horizon, or "linear": the
+    horizon is like its beginning, over and over.
+    `refits`: fits to resampled customers, from which intervals come (0: no intervals; 50 or more are enough for 90
+    percent).
+    `seed`: of the resampling.
+    `time_unit`: "day", "week", "month" or "year", of the summaries and of every horizon; None takes what the data
+    carry.
+    Needs the columns `x`, `t_x`, `T` and `spend`.
+    Fitted attributes: `cells_` (by cell: customers, mean `value`, mean `transactions`), `cuts_` (bounds of the
+    classes), `time_unit_`, `refits_` (the fits to resampled customers).
 
     >>> past = pd.DataFrame({"x": [3, 0] * 50, "t_x": [8.0, 0.0] * 50, "T": 10.0, "spend": [5.0, 0.0] * 50})
     >>> label = pd.Series([20.0, 0.0] * 50)
@@ -73,12 +82,12 @@ class RFMCell(LabelledMethod):
         table = {"customers": np.bincount(cell, w, minlength=int(np.prod(widths))).astype(np.float64)}
         for name, target in targets.items():
             table[name] = _shrunk_means(cell, widths, w, target, self.shrinkage)
-        self.means_ = {name: table[name] for name in targets}
+        self._means = {name: table[name] for name in targets}
         frame = pd.DataFrame(table, index=pd.RangeIndex(len(table["customers"]), name="cell"))
         self.cells_ = frame[frame["customers"] > 0]
 
     def _expected(self, features: pd.DataFrame, name: str) -> FloatArray:
-        return self.means_[name][self._cell(features)[0]]
+        return self._means[name][self._cell(features)[0]]
 
     def _cell(self, features: pd.DataFrame) -> tuple[IntArray, tuple[int, int, int]]:
         """The cell of every row, silence first, and the number of classes of each kind."""

@@ -9,8 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nbdataops.ltv.columns import FloatArray, LtvInputError, require_frame
-from nbdataops.ltv.supervised.features import behaviour, for_trees, require_few_categories
+from nbdataops.ltv.columns import FloatArray, require_frame
+from nbdataops.ltv.supervised.features import (
+    DERIVED,
+    behaviour,
+    categories_of,
+    coded,
+    for_trees,
+    without_empty_columns,
+)
 from nbdataops.ltv.supervised.labelled_method import LabelledMethod
 from nbdataops.ltv.supervised.labels import Labels, Scale
 from nbdataops.ltv.time_units import TimeUnit, unit_of
@@ -30,9 +37,20 @@ class TwoPartBoosting(LabelledMethod):
     trees do not extrapolate. It shares its label window with every other supervised method: they are one family.
     Source: two-part models are Cragg's 1971, Econometrica 39:829; trees are scikit-learn's HistGradientBoosting.
 
-    `train_horizon`: length of the label window. `scale`: "refuse" another horizon, or "linear". `rounds`, `leaves`,
-    `learning_rate`, `leaf_size`: of the trees. Covariates are numbers, text or categories (255 at most); a missing value
-    is a branch of its own, and so is, together with it, a category that the fit has not seen. Intervals need `refits`.
+    `train_horizon`: length of the label window, in time units. `scale`: "refuse" another horizon, or "linear": the
+    horizon is like its beginning, over and over.
+    `rounds`, `leaves`, `learning_rate`, `leaf_size`: number of trees, leaves of a tree, what a tree counts, rows in a
+    leaf at least. `covariates`: columns beside `x`, `t_x`, `T` and `spend`, known at the origin. They are numbers,
+    text or categories (255 at most); a missing value is a branch of its own, and so is, together with it, a category
+    that the fit has not seen.
+    `refits`: fits to resampled customers, from which intervals come (0: no intervals; 50 or more are enough for 90
+    percent).
+    `seed`: of the trees and of the resampling.
+    `time_unit`: "day", "week", "month" or "year", of the summaries and of every horizon; None takes what the data
+    carry.
+    Fitted attributes: `classifier_` (who buys), `parts_` (by target: trees of those who do, and the factor that makes
+    means agree), `share_` (of the training rows that bought), `categories_` (names by covariate), `time_unit_`,
+    `refits_` (the fits to resampled customers).
 
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
@@ -78,32 +96,25 @@ class TwoPartBoosting(LabelledMethod):
         frame = require_frame(rfm)
         unit_of(frame, self.time_unit_)
         features = self._prepare(frame)
-        self._require_alike(features)
         return self._answer(
-            lambda model: pd.Series(model._buys(features), index=frame.index, name="buys"), interval
+            lambda model: pd.Series(model._buys(model._design(features)), index=frame.index, name="buys"),
+            interval,
         )
 
     def _prepare(self, frame: pd.DataFrame) -> pd.DataFrame:
         return for_trees(behaviour(frame, self.covariates))
 
-    def _require_alike(self, features: pd.DataFrame) -> None:
-        for name, was in self.is_category_.items():
-            if _is_category(features[name]) != was:
-                then, now = ("names", "numbers") if was else ("numbers", "names")
-                raise LtvInputError(
-                    f"covariate {name!r} holds {now}, and held {then} at the fit",
-                    todo="prepare both tables in the same way",
-                )
+    def _design(self, features: pd.DataFrame) -> FloatArray:
+        return coded(features, self.categories_)
 
     def _fit_once(self, features: pd.DataFrame, labels: Labels, w: FloatArray) -> None:
-        require_few_categories(features)
+        self.categories_ = categories_of(features)
         with _threads(len(features)):
-            self._grow(features, labels, w)
+            self._grow(self._design(features), labels, w)
 
-    def _grow(self, features: pd.DataFrame, labels: Labels, w: FloatArray) -> None:
+    def _grow(self, design: FloatArray, labels: Labels, w: FloatArray) -> None:
         from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-        self.is_category_ = {name: _is_category(features[name]) for name in features.columns}
         trees: dict[str, Any] = {
             "max_iter": self.rounds,
             "max_leaf_nodes": self.leaves,
@@ -111,11 +122,10 @@ class TwoPartBoosting(LabelledMethod):
             "min_samples_leaf": self.leaf_size,
             "early_stopping": False,
             "random_state": self.seed,
+            "categorical_features": [name in self.categories_ for name in (*DERIVED, *self.covariates)],
         }
-        if any(self.is_category_.values()):
-            trees["categorical_features"] = "from_dtype"
         drawn = w > 0
-        features, w = features[drawn], w[drawn]
+        design, w = design[drawn], w[drawn]
         targets = {"value": labels.value[drawn]}
         if labels.transactions is not None:
             targets["transactions"] = labels.transactions[drawn]
@@ -123,31 +133,29 @@ class TwoPartBoosting(LabelledMethod):
         self.share_ = float(np.average(bought, weights=w))
         self.classifier_ = None
         if 0 < self.share_ < 1:
-            self.classifier_ = HistGradientBoostingClassifier(**trees).fit(features, bought, sample_weight=w)
-        buys = self._buys(features)
+            self.classifier_ = HistGradientBoostingClassifier(**trees)
+            self.classifier_.fit(without_empty_columns(design), bought, sample_weight=w)
+        buys = self._buys(design)
         self.parts_: dict[str, tuple[Any, float]] = {}
         for name, target in targets.items():
             some = target > 0
             regressor = HistGradientBoostingRegressor(loss="gamma" if name == "value" else "poisson", **trees)
-            regressor.fit(features[some], target[some], sample_weight=w[some])
-            mean = float(w @ (buys * regressor.predict(features)))
+            regressor.fit(without_empty_columns(design[some]), target[some], sample_weight=w[some])
+            mean = float(w @ (buys * regressor.predict(design)))
             self.parts_[name] = regressor, float(w @ target) / mean
 
     def _expected(self, features: pd.DataFrame, name: str) -> FloatArray:
         regressor, factor = self.parts_[name]
-        buys = self._buys(features)
-        with _threads(len(features)):
-            return np.asarray(factor * buys * regressor.predict(features))
+        design = self._design(features)
+        buys = self._buys(design)
+        with _threads(len(design)):
+            return np.asarray(factor * buys * regressor.predict(design))
 
-    def _buys(self, features: pd.DataFrame) -> FloatArray:
+    def _buys(self, design: FloatArray) -> FloatArray:
         if self.classifier_ is None:
-            return np.full(len(features), self.share_)
-        with _threads(len(features)):
-            return np.asarray(self.classifier_.predict_proba(features)[:, 1])
-
-
-def _is_category(column: pd.Series) -> bool:
-    return isinstance(column.dtype, pd.CategoricalDtype)
+            return np.full(len(design), self.share_)
+        with _threads(len(design)):
+            return np.asarray(self.classifier_.predict_proba(design)[:, 1])
 
 
 def _threads(rows: int) -> AbstractContextManager[Any]:

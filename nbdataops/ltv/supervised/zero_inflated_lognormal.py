@@ -25,16 +25,21 @@ class ZeroInflatedLognormal(LikelihoodModel):
 
     Family: supervised. The label of a row is zero with one probability, else lognormal; the log odds and the log mean
     are linear in standardised features (logarithms of the rate of purchases, the silence since the last one and mean
-    spend, whether there was a repeat purchase, and `covariates`). E(value) = P(buys) exp(mu + sigma^2 / 2). Trained at
-    an earlier origin on what followed; assumes that the next window is like the label window and that positive values
-    are lognormal, the same sigma for all: if not, exp(sigma^2 / 2) scales every prediction.
-    Source: Wang, Liu and Miao 2019, A deep probabilistic model for customer lifetime value prediction,
-    arXiv:1912.07753, for the loss.
+    spend, whether there was a repeat purchase, and `covariates`). E(value) = P(buys) exp(mu + sigma^2 / 2). Trained
+    at an earlier origin on what followed; assumes that the next window is like the label window and that positive
+    values are lognormal, the same sigma for all: if not, exp(sigma^2 / 2) scales every prediction. Source: Wang, Liu
+    and Miao 2019, A deep probabilistic model for customer lifetime value prediction, arXiv:1912.07753, for the loss.
 
-    `ridge`: penalty on the squared standardised coefficients, in rows; above 0 separable data have a finite answer, at
-    0 they end in `fit_result_.identified = False`. `train_horizon`, `scale` as in `TwoPartBoosting`.
-    Fitted attributes: `coefficients_` (by feature: `buys`, `log_value`, standardised), `sigma_`, `fit_result_` (of the
-    penalised likelihood), `time_unit_`.
+    `ridge`: penalty on the squared standardised coefficients, in rows; above 0 separable data have a finite answer,
+    at 0 they end in `fit_result_.identified = False`. `covariates`: numeric columns beside `x`, `t_x`, `T` and
+    `spend`, known at the origin.
+    `train_horizon`: length of the label window, in time units. `scale`: "refuse" another horizon, or "linear": the
+    horizon is like its beginning, over and over.
+    `time_unit`: "day", "week", "month" or "year", of the summaries and of every horizon; None takes what the data
+    carry.
+    `warm_start`: a second `fit` starts at the solution of the first.
+    Fitted attributes: `coefficients_` (by feature: `buys`, `log_value`, standardised), `mean_` and `scale_` (which
+    the features were standardised with), `sigma_`, `fit_result_` (of the penalised likelihood), `time_unit_`.
 
     >>> rng = np.random.default_rng(0)
     >>> x = rng.poisson(1.5, 2000)
@@ -82,9 +87,11 @@ class ZeroInflatedLognormal(LikelihoodModel):
         raise LtvInputError("ZeroInflatedLognormal has no given parameters", todo="fit it to labels")
 
     def fit(self, rfm: pd.DataFrame, y: Any = None, sample_weight: object = None) -> Self:
-        """Learn from summaries at earlier origins and the value that followed within `train_horizon`.
+        """Learn from summaries at earlier origins and the value that followed within `train_horizon` time units.
 
-        `y`: a DataFrame with `value`, or values alone, aligned with `rfm`; see `training_set`.
+        `y`: a DataFrame with `value`, or values alone, aligned with `rfm`; see `training_set`. `sample_weight`, or a
+        column `n`: how many customers a row stands for. Raises LtvInputError for missing or negative labels, and
+        where nothing was bought at all.
         """
         frame = require_frame(rfm)
         require_rows(frame.index, "rfm")
@@ -144,8 +151,10 @@ class ZeroInflatedLognormal(LikelihoodModel):
         discount_rate: float = 0.0,
         interval: float | None = None,
     ) -> pd.Series | pd.DataFrame:
-        """Expected value of each customer in the `horizon`, evenly spread over it and discounted per time unit.
+        """Expected value of each customer in the `horizon`, evenly spread over it.
 
+        `horizon`: time units or a timedelta; another than `train_horizon` needs `scale="linear"`. `discount_rate`:
+        effective rate per time unit.
         `interval`, e.g. 0.9, adds `lower` and `upper` by the uncertainty of the coefficients (delta method).
         """
         theta, frame = self._parameters(), require_frame(rfm)
@@ -160,7 +169,11 @@ class ZeroInflatedLognormal(LikelihoodModel):
     def sample(
         self, rfm: pd.DataFrame, *, draws: int = 100, seed: int = 0, parameters: Uncertainty = "drawn"
     ) -> pd.DataFrame:
-        """Predictive draws of each customer's value within `train_horizon`: one row a customer, one column a draw."""
+        """Predictive draws of each customer's value within `train_horizon`, in the currency of the labels.
+
+        One row a customer, one column a draw. `parameters`: as uncertain as the fit leaves them ("drawn") or
+        as they are ("fitted"). The same `seed` gives the same `draws`.
+        """
         self._parameters()
         frame = require_frame(rfm)
         design = self._design(frame)
@@ -177,7 +190,11 @@ class ZeroInflatedLognormal(LikelihoodModel):
         return pd.DataFrame(np.array(columns).T, index=frame.index).rename_axis(columns="draw")
 
     def score(self, rfm: pd.DataFrame, y: Any = None, sample_weight: object = None) -> float:
-        """Share of the Poisson deviance of the value that is explained: 1 perfect, 0 as good as the overall mean."""
+        """Share of the Poisson deviance of the value that is explained: 1 perfect, 0 as good as the overall mean.
+
+        `y` and `sample_weight` as in `fit`.
+        """
+        self._require_fit("coefficients_")
         frame = require_frame(rfm)
         value = read_labels(y, frame.index).value
         w = row_weights(sample_weight, count_of_rows(frame), frame.index)

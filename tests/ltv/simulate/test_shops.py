@@ -48,7 +48,7 @@ def z(error: pd.Series) -> float:
 @every
 @pytest.mark.parametrize("calendar", [Calendar(), BUSY], ids=["plain", "seasons and a shock"])
 def test_what_happens_is_the_truth_on_average(process, calendar: Calendar) -> None:
-    world = shop(process, customers=20_000, weeks=78, calendar=calendar, correlation=0.3, seed=2)
+    world = shop(process, customers=10_000, weeks=78, calendar=calendar, correlation=0.3, seed=2)
     truth = world.truth(AS_OF, 35)
     silent = (pd.Timestamp(AS_OF) - world.known(AS_OF).groupby("customer_id")["date"].max()).dt.days
     silent = silent.reindex(truth.customer_id).to_numpy()
@@ -61,7 +61,7 @@ def test_what_happens_is_the_truth_on_average(process, calendar: Calendar) -> No
 
 @every
 def test_the_right_model_says_the_mean_of_the_truth_of_those_who_look_alike(process) -> None:
-    world = shop(process, customers=3000, weeks=60, seed=3)
+    world = shop(process, customers=2000, weeks=60, seed=3)
     summary, truth = world.summary(AS_OF), world.truth(AS_OF, 26)
     expected, alive = process.expected_transactions(summary, 26), process.probability_alive(summary)
     late = summary["T"] - summary.t_x > 10
@@ -75,7 +75,7 @@ def test_the_right_model_says_the_mean_of_the_truth_of_those_who_look_alike(proc
 
 @every
 def test_a_fit_to_the_exact_summary_finds_the_process(process) -> None:
-    world = shop(process, customers=6000, weeks=50, seed=4)
+    world = shop(process, customers=3000, weeks=50, seed=4)
     fitted = type(process)().fit(world.summary(world.end))
     assert getattr(fitted, "k_", 1) == getattr(process, "k_", 1)
     for name in process.parameter_names:

@@ -129,7 +129,7 @@ def test_the_truth_is_that_of_the_rules_played_out_user_by_user() -> None:
     network = social_network(users=45, weeks=20, following=following, retention=strong, seed=3)
     weekly = np.ones((8, 45)) + np.arange(8)[:, None] / 4
     mean, error = expected_earnings(network.graph, network.rules, weekly[None], 600, np.random.default_rng(1))
-    brute = brute_force(network, weekly, 160)
+    brute = brute_force(network, weekly, 120)
     active = network.graph.active
     assert active.sum() > 12
     # who hardly ever leaves may never have done so in the runs: the largest variance that the mean allows, then
@@ -171,7 +171,7 @@ def test_without_an_effect_of_followers_the_truth_is_exact() -> None:
     network = social_network(
         users=1500, weeks=39, retention=Retention(followers=0.0), earnings=Earnings(subscribes=0.0)
     )
-    truth = network.truth(AS_OF, 13)
+    truth = network.truth(AS_OF, 13, continuations=2)
     users = network.users.iloc[: len(truth)]
     weeks = np.exp(-np.outer(users.leaving, np.arange(1, 14))).sum(axis=1)
     exact = np.where(truth.active, users.sessions * users.per_session * weeks, 0.0)
@@ -207,7 +207,7 @@ def test_who_has_more_active_followers_is_worth_more() -> None:
     for followers in (0.0, 0.6):
         rule = Retention(shape=1e8, scale=1e9, followers=followers)
         network = social_network(users=2000, weeks=30, retention=rule, earnings=same, seed=4)
-        truth = network.truth(AS_OF, 13)
+        truth = network.truth(AS_OF, 13, continuations=8)
         there = truth[truth.active]
         values = there.groupby("active_followers").value.mean().loc[:6]
         if followers:
@@ -216,17 +216,20 @@ def test_who_has_more_active_followers_is_worth_more() -> None:
             assert there.value.std() < 1e-3 * there.value.mean()
 
 
-def test_what_users_bring_in_is_expected_exactly_while_they_are_there() -> None:
-    earnings = Earnings(sessions=3.0, subscribes=0.1, cancels=0.3, per_session=0.5)
+@pytest.mark.parametrize(("subscribes", "cancels"), [(0.1, 0.3), (0.6, 0.5)])
+def test_what_users_bring_in_is_expected_exactly_while_they_are_there(
+    subscribes: float, cancels: float
+) -> None:
+    earnings = Earnings(sessions=3.0, subscribes=subscribes, cancels=cancels, per_session=0.5)
     forever = Retention(shape=1e6, scale=1e9, followers=0.0)  # next to nobody leaves
     network = social_network(users=6000, weeks=39, retention=forever, earnings=earnings, seed=5)
-    truth = network.truth(AS_OF, 13)
+    truth = network.truth(AS_OF, 13, continuations=2)
     payments = network.payments[network.payments["date"] > pd.Timestamp(AS_OF)]
+    before = network.subscriptions.weeks_since_payment(25, len(truth))
     for kind in ("subscription", "advertising"):
         paid = payments[payments.kind == kind].groupby("user_id").amount.sum()
         paid = paid.reindex(truth.user_id, fill_value=0).reset_index(drop=True)
         assert z(paid - truth[kind]) < 3.5
-        before = network.subscriptions.weeks_since_payment(25, len(truth))
         for state in range(5):
             assert (before == state).sum() > 40
             assert z((paid - truth[kind])[before == state]) < 3.7
@@ -312,9 +315,7 @@ def test_subscriptions_are_paid_every_fourth_week_and_free_of_advertising() -> N
     subscriptions = payments[payments.kind == "subscription"]
     assert (subscriptions.amount == 5.0).all()
     gaps = subscriptions.groupby("user_id")["date"].diff().dropna().dt.days
-    assert (gaps >= 28).all() or (
-        gaps[gaps != 28] > 22
-    ).all()  # a new one may begin on another day of the week
+    assert (gaps >= 28).all()  # a new one begins no earlier than the week after the payment not made
     assert (gaps == 28).mean() > 0.5
     covered = {
         (user, week + ahead)
@@ -349,11 +350,11 @@ def test_what_is_known_at_a_date_is_what_had_happened_by_then(network: SocialNet
 
 
 def test_more_time_brings_in_more_and_none_nothing(network: SocialNetwork) -> None:
-    none, short, long = (network.truth(AS_OF, weeks, continuations=4) for weeks in (0, 4, 13))
+    none, short, long = (network.truth(AS_OF, weeks, continuations=2) for weeks in (0, 4, 13))
     assert (none.value == 0).all()
     assert (none.realised_value == 0).all()
     assert (long.value >= short.value).all()
-    beyond = network.truth(network.end, timedelta(weeks=8), continuations=4)
+    beyond = network.truth(network.end, timedelta(weeks=8), continuations=2)
     assert beyond.realised_value.isna().all()
     assert (beyond.value[beyond.active] > 0).all()
 

@@ -53,7 +53,7 @@ def test_purchases_are_as_many_as_the_model_expects_of_new_customers(model) -> N
 
 @counting
 def test_who_is_alive_is_what_the_model_says_of_their_histories(model) -> None:
-    drawn = draw(model, 20_000)
+    drawn = draw(model, 10_000)
     said = model.probability_alive(drawn)
     assert drawn.alive.dtype == bool
     for group in (drawn.x == 0, drawn.x.between(1, 2), drawn.x > 2, said < 0.3, said.between(0.3, 0.9)):
@@ -65,7 +65,7 @@ def test_who_is_alive_is_what_the_model_says_of_their_histories(model) -> None:
 @pytest.mark.parametrize("model", [*CONTINUOUS[:3], OCCASIONS], ids=lambda model: type(model).__name__)
 def test_the_latent_rates_explain_what_the_model_expects_next(model) -> None:
     """Over customers with the same history, the model's forecast is the mean of what their own rates imply."""
-    drawn = draw(model, 10_000, seed=3)
+    drawn = draw(model, 6000, seed=3)
     if isinstance(model, BGBB):
         ahead, own = 1.0, drawn.alive * (1 - drawn.leaving) * drawn.rate
     else:  # so soon that one purchase, and no leaving, matters
@@ -78,7 +78,7 @@ def test_the_latent_rates_explain_what_the_model_expects_next(model) -> None:
 
 @continuous
 def test_a_fit_to_the_drawn_customers_finds_their_parameters(model) -> None:
-    drawn = draw(model, 6000, seed=5)
+    drawn = draw(model, 3000, seed=5)
     fitted = type(model)().fit(drawn)
     assert getattr(fitted, "k_", 1) == getattr(model, "k_", 1)
     for name in model.parameter_names:
