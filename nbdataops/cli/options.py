@@ -68,6 +68,15 @@ def force(f: F) -> F:
     )
 
 
+def keep_going(f: F) -> F:
+    return click.option(
+        "--keep-going",
+        "-k",
+        is_flag=True,
+        help="After a failure, go on with all that does not need what failed.",
+    )(f)
+
+
 def print_json(value: Any) -> None:
     click.echo(json_line(value))
 

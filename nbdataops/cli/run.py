@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 @options.product
 @options.as_of
 @options.jobs
+@options.keep_going
 @options.parameters
 @options.force
 @options.as_json
@@ -25,6 +26,7 @@ def command(
     root: Path,
     as_of: date | None,
     jobs: int | None,
+    keep_going: bool,
     parameters: tuple[tuple[str, str], ...],
     force: tuple[str, ...],
     as_json: bool,
@@ -40,7 +42,13 @@ def command(
     from nbdataops.workspace import Options, open_product
 
     product = open_product(root)
-    settings = Options(as_of=as_of, jobs=jobs, parameters=options.parsed(parameters), force=frozenset(force))
+    settings = Options(
+        as_of=as_of,
+        jobs=jobs,
+        parameters=options.parsed(parameters),
+        force=frozenset(force),
+        keep_going=keep_going,
+    )
     with progress() as listener:
         report = product.run(settings, listener=listener)
     if as_json:

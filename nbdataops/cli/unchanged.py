@@ -51,7 +51,7 @@ def _understood(arguments: list[str]) -> tuple[str, bool, dict[str, object]] | N
         if name == "--json" and not is_joined:
             as_json = True
             continue
-        if name == "--keep-going" and not is_joined:
+        if name in ("--keep-going", "-k") and not is_joined:
             continue
         if not is_joined:
             value = next(rest, "")
