@@ -18,17 +18,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from nbdataops.build.assign import (
-    injected_source,
-    json_parameters,
-    kernel_environment,
-    make_assignment,
-    write_assignment,
-)
+from nbdataops.build.assign import make_assignment, write_assignment
 from nbdataops.build.collect import collect
 from nbdataops.build.events import Events, Listener
 from nbdataops.build.execution import Execution, NodeRun
-from nbdataops.build.executors import Cancel, Executor, Limits, StageJob
+from nbdataops.build.executors import Cancel, Executor
 from nbdataops.build.journal import Journal, Output, Result
 from nbdataops.build.keys import KeyParts, key_parts
 from nbdataops.build.nodes import Action, Feed, Node, NodeKind, State
@@ -36,6 +30,7 @@ from nbdataops.build.plan import Cache, Plan, PlannedNode, resolve_inputs
 from nbdataops.build.reader import SnapshotReader
 from nbdataops.build.schedule import Task, run_tasks
 from nbdataops.build.signing import sign
+from nbdataops.build.stage_job import make_job
 from nbdataops.build.workload import Workload
 from nbdataops.build.world import World
 from nbdataops.errors import (
@@ -48,7 +43,6 @@ from nbdataops.errors import (
     StageTimeout,
     StoreError,
 )
-from nbdataops.session.secrets import resolve_secret
 from nbdataops.store.locations import Store
 from nbdataops.store.witness import NAME as WITNESS
 
@@ -270,28 +264,12 @@ class Runner:
         path = write_assignment(assignment, work / "assignment.json")
         notebook = self.folder / "notebooks" / f"{slug}.ipynb"
         notebook.parent.mkdir(parents=True, exist_ok=True)
-        execution = world.spec.execution
-        threads = max(1, (os.cpu_count() or 1) // self.jobs)
-        job = StageJob(
-            stage=node.stage,
-            node=node.id,
-            notebook=world.declared.notebooks[node.stage],
-            parameters=json_parameters(stage, node),
-            injected=injected_source(stage, node),
-            assignment=path,
-            output=notebook,
-            cwd=world.spec.root,
-            environment=kernel_environment(path, world.spec.root, threads=threads),
-            limits=Limits(
-                cell_timeout_s=execution.cell_timeout_s,
-                stage_timeout_s=execution.stage_timeout_s,
-                output_bytes=int(execution.output_limit_mb * 1_000_000),
-            ),
-            redact=tuple(
-                v
-                for name in stage.secrets
-                if (v := resolve_secret(name, world.spec.secret_providers, world.spec.root)) and len(v) > 3
-            ),
+        job = make_job(
+            node,
+            world,
+            path,
+            notebook,
+            threads=max(1, (os.cpu_count() or 1) // self.jobs),
             on_cell=lambda done, total: self.events.emit("cell", node=node.id, done=done, total=total),
             on_memory=lambda now, peak: load.take(node.id, now, peak),
         )

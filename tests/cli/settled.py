@@ -13,12 +13,16 @@ from typing import Any
 
 import pytest
 
+from nbdataops.build import footprint
 from nbdataops.build.executors.fake import FakeKernel
 from nbdataops.cli import unchanged
 from nbdataops.cli.run import command
 from nbdataops.store.witness import NAME
 from nbdataops.workspace import Product
 from tests.conftest import REPOSITORY, Notebook
+
+
+program_files = footprint._program
 
 
 class CommandLine:
@@ -101,13 +105,15 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def at_the_command_line(root: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[CommandLine]:
-    """A command line over a product, from folders of programs only: other tests write into those that they run from."""
+    """A command line over a product, apart from what others may write meanwhile: caches in the folder that tests run
+    from, and the files of nbdataops itself, which are no part of the witness here."""
     line = CommandLine(root, capsys)
     programs = [path for path in sys.path if path.startswith((sys.prefix, sys.base_prefix))]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "path", [str(root), *programs])
         patch.setattr(sys, "dont_write_bytecode", True)
         patch.setattr(Product, "executor", line.kernel)
+        patch.setattr(footprint, "_program", lambda: iter(()))
         yield line
         line.forget_modules()
 

@@ -18,7 +18,7 @@ from nbdataops.release.manifest import Manifest
 from nbdataops.release.registry import Registry
 from nbdataops.store import witness as witness_module
 from nbdataops.workspace import Product
-from tests.cli.settled import CommandLine, same_size, without
+from tests.cli.settled import CommandLine, program_files, same_size, without
 from tests.conftest import Notebook
 
 
@@ -264,6 +264,7 @@ def test_another_version_of_this_program_is_seen(
     program = tmp_path / "program"
     program.mkdir()
     (program / "verdicts.py").write_text("LEAST = 0.9\n")
+    monkeypatch.setattr(footprint, "_program", program_files)
     monkeypatch.setattr(footprint, "nbdataops", SimpleNamespace(__file__=str(program / "__init__.py")))
     settled.run()
     assert settled.again()
