@@ -21,7 +21,6 @@ from nbdataops.store.witness import NAME
 from nbdataops.workspace import Product
 from tests.conftest import REPOSITORY, Notebook
 
-
 program_files = footprint._program
 
 
