@@ -124,8 +124,7 @@ class Schedule:
         self._tasks = {task.id: task for task in tasks}
         self._missing = {task.id: len(self._tasks.keys() & set(task.after)) for task in tasks}
         self._ready: list[Ready] = []
-        self._started = 0
-        self._seen = 0
+        self._started = self._seen = self._heavy = 0
         for task in tasks:
             if not self._missing[task.id]:
                 self._becomes_ready(task)
@@ -134,6 +133,11 @@ class Schedule:
     def is_over(self) -> bool:
         """Whether nothing runs and nothing can start any more."""
         return not self.running and not self._ready
+
+    @property
+    def weighs(self) -> bool:
+        """Whether what starts next depends on memory."""
+        return bool(self.running) and self._heavy > 0
 
     def start(self, free_bytes: int | None = None) -> Task | None:
         """The next task to run, which then counts as running; None for now when `choose` says so."""
@@ -146,7 +150,8 @@ class Schedule:
         )
         if chosen is None:
             return None
-        self._ready.remove(chosen)
+        del self._ready[bisect.bisect_left(self._ready, chosen.urgency, key=lambda r: r.urgency)]
+        self._heavy -= chosen.task.peak_bytes > 0
         self._started += 1
         self.running[chosen.task.id] = chosen.task
         return chosen.task
@@ -167,11 +172,17 @@ class Schedule:
     def _becomes_ready(self, task: Task) -> None:
         entry = Ready(task, self._ways[task.id], self._seen)
         bisect.insort(self._ready, entry, key=lambda r: r.urgency)
+        self._heavy += task.peak_bytes > 0
         self._seen += 1
 
 
 Free = Callable[[Mapping[str, Task]], int | None]
 """Bytes of memory that none of these running tasks will need; None where that is not known."""
+
+
+def _free(schedule: Schedule, free_bytes: Free) -> int | None:
+    """Memory is asked for only when something waits to take some: reading what the machine tells takes a while."""
+    return free_bytes(schedule.running) if schedule.weighs else None
 
 
 def run_tasks(
@@ -201,7 +212,7 @@ def run_tasks(
     with ThreadPoolExecutor(max_workers=schedule.jobs, thread_name_prefix="stage") as pool:
         while True:
             stopped = stop.is_set() or failure is not None
-            while not stopped and (task := schedule.start(free_bytes(schedule.running))):
+            while not stopped and (task := schedule.start(_free(schedule, free_bytes))):
                 futures[pool.submit(execute, task.id)] = task.id
             if not futures:
                 break
