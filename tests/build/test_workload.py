@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from nbdataops.build.executors import Cancel, StageJob
 from nbdataops.build.executors.fake import FakeKernel
 from nbdataops.build.journal import Peaks
 from nbdataops.build.plan import Plan
@@ -67,6 +71,38 @@ def test_what_running_tasks_will_still_take_is_not_free(plan: Plan) -> None:
 
 def test_a_machine_that_tells_nothing_holds_nothing_back(plan: Plan) -> None:
     assert Workload(plan, Peaks({}, {}), 2, lambda: None).free_bytes({}) is None
+
+
+def test_a_stage_that_memory_cannot_hold_beside_another_waits_for_it(
+    blank: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nbdataops.build.runner.Workload", partial(Workload, available=lambda: 10 * GB))
+    stages = ["methods/rate", "methods/average"]
+    product = open_product(blank)
+    product.executor = FakeKernel(peaks=dict.fromkeys(stages, 6 * GB))
+    product.build(stages)
+    held, active, together = threading.Event(), set(), []
+
+    class Slow:
+        """The first stage takes until the second is said to wait."""
+
+        def execute(self, job: StageJob, cancel: Cancel) -> None:
+            active.add(job.stage)
+            together.append(set(active))
+            assert held.wait(60)
+            kernel.execute(job, cancel)
+            active.remove(job.stage)
+
+    def listen(event: dict[str, Any]) -> None:
+        if event["event"] == "message" and "waits for memory: it took 6.0 GB" in event["text"]:
+            held.set()
+
+    kernel = FakeKernel()
+    product.executor = Slow()
+    report = product.build(stages, Options(jobs=2, force=frozenset(stages)), listener=listen)
+
+    assert report.execution.failures == ()
+    assert sorted(map(sorted, together)) == [["methods/average"], ["methods/rate"]]
 
 
 def test_the_memory_of_a_stage_is_remembered_also_when_it_failed(blank: Path) -> None:
