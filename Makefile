@@ -47,8 +47,9 @@ bench: $(VENV)/.installed-test
 bench-ltv: $(VENV)/.installed-test  ## against lifetimes, pymc-marketing and DuckDB; makes .venv-peers
 	$(BIN)/python -m benchmarks ltv
 
-pictures: $(VENV)/.installed-test demo  ## the pictures of README.md, from the demo's run
+pictures: $(VENV)/.installed-test demo  ## the pictures of README.md and docs/, from the demo's run
 	$(BIN)/python -m tests.browser.pictures
+	$(BIN)/python docs/img/methods.py
 
 clean:
 	rm -rf notebooks/*/.nbdataops build dist *.egg-info

@@ -19,6 +19,10 @@ SUMMARY_COLUMNS = ("x", "t_x", "T", "spend")
 """Repeat transactions, recency, age (both in time units), mean value of a repeat transaction."""
 
 
+LARGEST = 1e100
+"""Of a time, an amount or a weight: products and sums of them stay far from the largest double."""
+
+
 class LtvInputError(UsageError, ValueError):
     """Data or a number that no model of this package can use; also a `ValueError`, as scikit-learn expects."""
 
@@ -72,10 +76,13 @@ def refuse(bad: NDArray[np.bool_], index: pd.Index, what: str, todo: str) -> Non
 def numbers(frame: pd.DataFrame, name: str) -> FloatArray:
     """A column of finite numbers that are not negative."""
     values = to_floats(frame[name], name)
-    if len(values) == 0 or (values.min() >= 0 and values.max() < np.inf):  # false for NaN as well
+    if len(values) == 0 or (values.min() >= 0 and values.max() <= LARGEST):  # false for NaN as well
         return values
     refuse(np.isnan(values), frame.index, f"{name} is missing", "drop these rows or fill them before the fit")
     refuse(np.isinf(values), frame.index, f"{name} is infinite", "look for a division by zero upstream")
+    refuse(
+        values > LARGEST, frame.index, f"{name} is too large to add up", "is this number a marker or a bug?"
+    )
     refuse(
         values < 0,
         frame.index,
@@ -139,9 +146,10 @@ def weights(sample_weight: object, index: pd.Index) -> FloatArray | None:
 def row_weights(sample_weight: object, n: FloatArray | None, index: pd.Index) -> FloatArray | None:
     """Sample weights times the column `n` of a summary, where there is one; None: every row counts once."""
     w = weights(sample_weight, index)
-    if n is None:
-        return w
-    both = n if w is None else w * n
+    both = w if n is None else n if w is None else w * n
+    if both is None:
+        return None
+    refuse(both > LARGEST, index, "a weight is too large to add up", "weights count customers")
     if both.size and not both.any():
         raise LtvInputError(
             "no row counts: n is zero everywhere", todo="n is how many customers a row stands for"
@@ -169,6 +177,15 @@ def require_horizon(horizon: float) -> float:
     return value
 
 
+def require_number(value: object, what: str, todo: str, least: float = -np.inf) -> float:
+    """A finite number, `least` or more; no bool and no text."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise LtvInputError(f"{what} is {value!r}, not a number", todo=todo)
+    if not (np.isfinite(value) and value >= least):
+        raise LtvInputError(f"{what} is {value}", todo=todo)
+    return float(value)
+
+
 def require_positive(
     parameters: dict[str, float], names: Iterable[str], real: Iterable[str] = ()
 ) -> dict[str, float]:
@@ -180,8 +197,8 @@ def require_positive(
     for name in wanted:
         if name not in parameters:
             raise LtvInputError(f"parameter {name!r} is missing", todo=f"needed: {', '.join(wanted)}")
-        value = float(parameters[name])
-        if not np.isfinite(value) or (value <= 0 and name not in real):
-            sign = "" if name in real else " positive"
+        sign = "" if name in real else " positive"
+        value = require_number(parameters[name], f"parameter {name}", f"it is a finite{sign} number")
+        if value <= 0 and name not in real:
             raise LtvInputError(f"parameter {name} is {value}", todo=f"it is a finite{sign} number")
     return {name: float(parameters[name]) for name in wanted}

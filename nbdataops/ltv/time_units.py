@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias, cast
 import numpy as np
 
 from nbdataops.errors import did_you_mean
-from nbdataops.ltv.columns import LtvInputError
+from nbdataops.ltv.columns import LtvInputError, require_number
 
 TimeUnit: TypeAlias = Literal["day", "week", "month", "year"]
 
@@ -80,11 +80,14 @@ def to_horizon(horizon: object, time_unit: str | None) -> float:
 def rate_per_unit(annual_rate: float, time_unit: str) -> float:
     """The discount rate per `time_unit` that compounds to `annual_rate` in a year.
 
-    Raises LtvInputError for an unknown time unit.
+    Raises LtvInputError for an unknown time unit, and for a rate that is no number above -1.
 
     >>> round(rate_per_unit(0.15, "week"), 6)
     0.002682
     """
+    todo = "give the effective rate as a number, e.g. 0.15 for 15 percent a year"
+    if require_number(annual_rate, "annual_rate", todo) <= -1:
+        raise LtvInputError(f"annual_rate is {annual_rate}, a loss of everything or more", todo=todo)
     return float((1 + annual_rate) ** (days_per(time_unit) / days_per("year")) - 1)
 
 

@@ -253,7 +253,8 @@ class Answer:
 
 def answers(rows: Sequence[Answer], *, title: str, unit: str, width: int = 1024) -> Markup:
     """Every method's number on one line each, on one linear axis from zero; the released one is marked."""
-    label_width, figure_width, height, top = 190, 150, 26, 8
+    widest = max((6.3 * len(r.label) + 5.9 * len(r.note) for r in rows), default=0.0)
+    label_width, figure_width, height, top = min(max(190.0, widest + 12), 0.3 * width), 150, 26, 8
     high = (
         max((v for r in rows for v in (r.value, r.upper or 0.0) if math.isfinite(v)), default=1.0) * 1.04
         or 1.0
@@ -274,7 +275,7 @@ def answers(rows: Sequence[Answer], *, title: str, unit: str, width: int = 1024)
     for k, r in enumerate(rows):
         middle = top + height * (k + 0.5)
         kind = "accent" if r.primary else "plain"
-        drawn.append(tag("text", shorten(r.label, label_width - 8 - 5.4 * len(r.note)),
+        drawn.append(tag("text", shorten(r.label, label_width - 8 - 5.9 * len(r.note)),
                          *([tag("tspan", f"  {r.note}", class_="s")] if r.note else []),
                          x=4, y=middle + 4, class_="h" if r.primary else None))  # fmt: skip
         if r.lower is not None and r.upper is not None:

@@ -176,5 +176,6 @@ def evidence_row(r: Plain, unit: str) -> EvidenceRow:
         n="" if r.get("n") is None else words.number(float(r["n"]), 0),
         resampling=f"{r.get('resampling')}, {replicates}×" if replicates else "",
         required=bool(r.get("required")), supporting=bool(r.get("supporting")), method=str(r.get("subject") or ""),
+        against=str(r.get("against") or ""),
         why=str(r.get("why") or "") + (f" ({origins} origins, {words.count(int(r.get('clusters') or 1), 'independent window')})" if origins > 1 else ""),
     )  # fmt: skip

@@ -175,6 +175,6 @@ def _box(b: Box, x: float, y: float, most: float) -> Markup:
     drawn = [tag("rect", x=x, y=y, width=w, height=h, rx=5, class_=f"box{' source' if not b.role else ''}{' bad' if bad else ''}")]  # fmt: skip
     if bar >= 1:
         drawn.append(tag("rect", x=x + 1, y=y + h - 4, width=bar, height=3, rx=1.5, class_="bar"))
-    drawn.append(tag("text", shorten(words.short(b.name), w - 20, 13), x=x + 10, y=y + 18, class_="h"))
+    drawn.append(tag("text", shorten(words.short(b.name), w - 20, 14), x=x + 10, y=y + 18, class_="h"))
     drawn.append(tag("text", shorten(b.told, w - 16, 11), x=x + 10, y=y + 34, class_="s num"))
     return tag("g", tag("title", f"{b.name}: {b.told}"), *drawn)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import as_file, files
 from typing import Any, Final
 
@@ -147,10 +147,23 @@ def _exporter() -> Any:
     config.NbConvertBase.display_data_priority = list(_SHOWN)
     exporter_of: Any = HTMLExporter  # nbconvert has no types for it
     with as_file(files("nbdataops.report") / "templates" / "notebook.html.j2") as template:
-        exporter = exporter_of(config=config, template_file=str(template), sanitize_html=True)
+        exporter = exporter_of(
+            config=config,
+            template_file=str(template),
+            sanitize_html=True,
+            filters={"highlight_code": lambda source, **_: _coloured(source)},
+        )
         exporter.register_filter("clean_html", clean)
         _ = exporter.template  # loads the file while it is there
     return exporter
+
+
+@lru_cache(maxsize=2048)  # as in `_cleaned`
+def _coloured(source: str) -> str:
+    from nbconvert.filters import Highlight2HTML
+
+    highlight: Any = Highlight2HTML(pygments_lexer="ipython3")
+    return str(highlight(source))
 
 
 def _only_what_is_shown(notebook: Notebook) -> dict[str, Any]:
@@ -197,11 +210,15 @@ def clean(markup: object) -> str:
     >>> clean('<p onclick="x()">a<script>alert(1)</script><img src="https://host/x.png" alt="plot"></p>')
     '<p>a<img alt="plot"></p>'
     """
+    return _cleaned(markup.decode(errors="replace") if isinstance(markup, bytes) else str(markup))
+
+
+@lru_cache(maxsize=2048)  # a notebook is exported once an origin, and most of its cells are the same there
+def _cleaned(text: str) -> str:
     import bleach
     from bleach.css_sanitizer import CSSSanitizer
     from bs4 import BeautifulSoup
 
-    text = markup.decode(errors="replace") if isinstance(markup, bytes) else str(markup)
     soup = BeautifulSoup(text, "html.parser")
     for dead in soup(
         [

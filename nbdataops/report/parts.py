@@ -150,6 +150,7 @@ class EvidenceRow:
     supporting: bool
     why: str
     method: str
+    against: str
 
 
 @dataclass(frozen=True, slots=True)

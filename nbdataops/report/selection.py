@@ -7,6 +7,7 @@ orders: figures and verdicts are the study's own.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -84,9 +85,11 @@ def turned(record: Record, subject: str) -> dict[str, Any]:
 
 
 def pairs(study: Study, subject: str, component: str, level: str = "total") -> list[dict[str, Any]]:
-    """Every comparison of `subject` with another method, as log ratios seen from `subject`."""
+    """Every comparison of `subject` with another method, as log ratios seen from `subject`, in the order of `methods`."""
     wanted = records(study, kind="triangulation", statistic="log_ratio", component=component, level=level)
-    return [turned(r, subject) for r in wanted if subject in (r.get("subject"), r.get("against"))]
+    found = [turned(r, subject) for r in wanted if subject in (r.get("subject"), r.get("against"))]
+    order = {m: k for k, m in enumerate(methods(study))}
+    return sorted(found, key=lambda r: order.get(str(r.get("against")), len(order)))
 
 
 def by_group(
@@ -109,19 +112,22 @@ def _natural(group: str) -> tuple[int, float, str]:
 
 
 def gaps(study: Study, most: int = 8) -> list[dict[str, Any]]:
-    """The largest differences between methods in single groups, at most one for each pair of methods."""
+    """The largest differences between methods in single groups: one for a pair of methods, and no method more than
+    twice, so that one that is far from everybody does not fill the list."""
     found = [
         r
         for r in records(study, kind="triangulation", statistic="log_ratio")
         if r.get("group") and r.get("estimate") is not None and math.isfinite(r["estimate"])
     ]
     seen: set[tuple[str, ...]] = set()
+    told: Counter[str] = Counter()
     made = []
     for r in sorted(found, key=lambda r: -abs(r["estimate"])):
         who = tuple(sorted((str(r.get("subject")), str(r.get("against")))))
-        if who in seen:
+        if who in seen or any(told[name] == 2 for name in who):
             continue
         seen.add(who)
+        told.update(who)
         made.append(turned(r, str(r.get("subject" if r["estimate"] >= 0 else "against"))))
     return made[:most]
 

@@ -7,11 +7,15 @@ as their average over all orders.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from nbdataops.validate.inputs import Floats
+
+Curve: TypeAlias = tuple[Floats, Floats]
+"""A concentration curve: cumulated shares of people and of what happened, from the lowest score up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,7 @@ class Ranking:
         distinct, group = np.unique(scores, return_inverse=True)
         return cls(group.reshape(-1), len(distinct))
 
-    def curve(self, actual: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    def curve(self, actual: Floats, weights: Floats) -> Curve:
         """Concentration curve from the lowest score up: shares of people and of `actual`, both from 0 to 1."""
         people = np.bincount(self.group, weights=weights, minlength=self.size)
         amount = np.bincount(self.group, weights=weights * actual, minlength=self.size)
@@ -42,35 +46,34 @@ class Ranking:
         return middle[self.group]
 
 
-def gini(ranking: Ranking, actual: Floats, weights: Floats) -> float:
-    """Gini coefficient of `actual` in the order of the scores: 1 minus twice the area under the curve.
+def gini(curve: Curve) -> float:
+    """Gini coefficient of what the curve concentrates: 1 minus twice the area under it.
 
-    >>> y = np.array([0.0, 0.0, 0.0, 4.0])
-    >>> round(gini(Ranking.of(y), y, np.ones(4)), 6), round(gini(Ranking.of(-y), y, np.ones(4)), 6)
-    (0.75, -0.75)
+    >>> y, once = np.array([0.0, 0.0, 0.0, 4.0]), np.ones(4)
+    >>> [round(gini(Ranking.of(scores).curve(y, once)), 6) for scores in (y, -y)]
+    [0.75, -0.75]
     """
-    x, y = ranking.curve(actual, weights)
+    x, y = curve
     return float(1 - np.sum(np.diff(x) * (y[1:] + y[:-1])))
 
 
-def normalised_gini(ranking: Ranking, perfect: Ranking, actual: Floats, weights: Floats) -> float:
+def normalised_gini(curve: Curve, perfect: Curve) -> float:
     """Gini of the scores over the Gini of a perfect ranking; 1 is perfect, 0 is chance. NaN when nobody did anything.
 
     Source: Wang, Liu and Miao (2019), arXiv:1912.07753, section 5.
     """
-    best = gini(perfect, actual, weights)
-    return gini(ranking, actual, weights) / best if best > 0 else float("nan")
+    best = gini(perfect)
+    return gini(curve) / best if best > 0 else float("nan")
 
 
-def capture(ranking: Ranking, actual: Floats, weights: Floats, share: float = 0.10) -> float:
-    """Share of `actual` that belongs to the `share` of people with the highest scores.
+def capture(curve: Curve, share: float = 0.10) -> float:
+    """Share of what happened that belongs to the `share` of people with the highest scores.
 
     >>> y = np.arange(1.0, 11.0)
-    >>> round(capture(Ranking.of(y), y, np.ones(10)), 6) == round(10 / 55, 6)
+    >>> round(capture(Ranking.of(y).curve(y, np.ones(10))), 6) == round(10 / 55, 6)
     True
     """
-    x, y = ranking.curve(actual, weights)
-    return float(1 - np.interp(1 - share, x, y))
+    return float(1 - np.interp(1 - share, *curve))
 
 
 def spearman(a: Ranking, b: Ranking, weights: Floats) -> float:
@@ -80,10 +83,14 @@ def spearman(a: Ranking, b: Ranking, weights: Floats) -> float:
     >>> round(spearman(x, Ranking.of(np.array([10.0, 20.0, 40.0, 30.0])), np.ones(4)), 6)
     0.8
     """
+    return correlation(a.midranks(weights), b.midranks(weights), weights)
+
+
+def correlation(p: Floats, q: Floats, weights: Floats) -> float:
+    """Correlation under weights; NaN when one side is constant."""
     total = weights.sum()
     if not total > 0:
         return float("nan")
-    p, q = a.midranks(weights), b.midranks(weights)
     p, q = p - (weights * p).sum() / total, q - (weights * q).sum() / total
     spread = np.sqrt((weights * p * p).sum() * (weights * q * q).sum())
     return float((weights * p * q).sum() / spread) if spread > 0 else float("nan")

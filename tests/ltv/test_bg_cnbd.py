@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from nbdataops.ltv import BGCNBD, BGNBD, MBGCNBD, MBGNBD, LtvInputError, rfm_cells
 from nbdataops.ltv.attrition.beta_mean import mean_purchases_until_leaving
 from nbdataops.ltv.attrition.regular_mean import mean_regular_purchases_until_leaving
+from nbdataops.ltv.reference import data_set
 
 from .shops import pareto_shop, summaries
 
@@ -200,6 +201,33 @@ def test_weights_move_the_choice_of_k(shop: pd.DataFrame) -> None:
     assert MBGCNBD().fit(mixed, sample_weight=1 - first).k_ == 1
     grouped = mixed.assign(n=first)
     assert MBGCNBD().fit(grouped).k_ == 3
+
+
+@both
+@pytest.mark.parametrize("days_in_a_unit", [7, 1 / 7, 30.4375])
+def test_gaps_in_another_unit_than_the_times_are_refused(cls, days_in_a_unit: float) -> None:
+    cdnow = data_set("cdnow-sample")
+    other = cdnow.assign(litt=cdnow.litt + cdnow.x * np.log(days_in_a_unit))
+    for model in (cls(), cls(k=2)):
+        with pytest.raises(LtvInputError, match="add up to t_x") as caught:
+            model.fit(other)
+        assert "rfm_summary(..., litt=True)" in caught.value.todo
+    with pytest.raises(LtvInputError, match="add up to t_x"):
+        cls(k=2).fit(cdnow).score(other)
+    rounded = cdnow.assign(t_x=cdnow.t_x.round(2), T=cdnow["T"].round(2))
+    assert cls(k=1).fit(rounded).k_ == 1  # which is no other unit
+
+
+@both
+def test_a_score_without_litt_does_not_compare_regularities(cls, shop: pd.DataFrame) -> None:
+    bare = shop.drop(columns="litt")
+    model = cls(k=2).fit(bare)
+    for data in (bare, rfm_cells(shop)):
+        with pytest.raises(LtvInputError, match="no score with k = 2 without the column 'litt'") as caught:
+            model.score(data)
+        assert "litt=True" in caught.value.todo
+    irregular = cls(k=1).fit(bare)  # its likelihood has no such term
+    assert irregular.score(bare) == irregular.score(rfm_cells(shop)) == irregular.score(shop)
 
 
 @pytest.mark.parametrize("k", [0, -1, 1.5, True, "2", 51])

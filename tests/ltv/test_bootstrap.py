@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nbdataops.ltv import BGNBD, LtvInputError, ParetoNBD, bootstrap, rfm_cells
+from nbdataops.ltv import BGBB, BGNBD, GammaGamma, LtvInputError, ParetoNBD, bootstrap, rfm_cells
+from nbdataops.ltv.reference.datasets import data_set
 
 from .shops import equal_leaving_shop, pareto_shop
 
@@ -34,7 +35,8 @@ def test_a_replicate_is_the_optimum_of_its_own_customers(cls, shop: pd.DataFrame
     counts = np.random.default_rng(stream).poisson(cells.counts()).astype(float)
     grouped = pd.DataFrame({"x": cells.x, "t_x": cells.t_x, "T": cells.T, "n": counts})
     again = cls().fit(grouped)
-    np.testing.assert_allclose(refit, list(again.fit_result_.parameters.values()), rtol=2e-5)
+    assert refit.pop("identified")
+    np.testing.assert_allclose(refit.astype(float), list(again.fit_result_.parameters.values()), rtol=2e-5)
 
 
 def test_totals_of_a_horizon_surround_the_forecast(shop: pd.DataFrame) -> None:
@@ -69,3 +71,41 @@ def test_wrong_options_are_refused(shop: pd.DataFrame) -> None:
         bootstrap(model, shop, replicates=0)
     with pytest.raises(LtvInputError, match="not whole"):
         bootstrap(model, shop.assign(n=0.7), scheme="multinomial")
+
+
+def test_replicates_without_a_clear_peak_are_flagged_as_their_own_fits_are() -> None:
+    few = data_set("cdnow-sample").sample(150, random_state=0)
+    model, cells = BGNBD().fit(few), rfm_cells(few)
+    assert model.fit_result_.identified
+    refits = bootstrap(model, cells, replicates=40)
+    assert (refits.b > 1e4).any()
+    assert not refits.identified[refits.b > 1e4].any()
+    assert refits.identified.dtype == bool
+    assert 0.5 < refits.identified.mean() < 1
+    for stream, said in zip(np.random.SeedSequence(0).spawn(40), refits.identified, strict=True):
+        counts = np.random.default_rng(stream).poisson(cells.counts()).astype(float)
+        grouped = pd.DataFrame({"x": cells.x, "t_x": cells.t_x, "T": cells.T, "n": counts})
+        assert BGNBD().fit(grouped).fit_result_.identified == said
+
+
+@pytest.mark.parametrize("cls", [BGNBD, ParetoNBD])
+def test_peaks_of_many_customers_are_clear(cls, shop: pd.DataFrame) -> None:
+    assert bootstrap(cls().fit(shop), shop, replicates=10).identified.all()
+
+
+def test_a_draw_of_nobody_is_drawn_again(shop: pd.DataFrame) -> None:
+    refits = bootstrap(BGNBD().fit(shop), shop.head(1), replicates=6, seed=3)
+    assert np.isfinite(refits[["r", "alpha", "a", "b"]]).all(axis=None)
+    assert not refits.identified.any()  # one customer tells nothing
+    with pytest.raises(LtvInputError, match=r"stand for 0\.1 customers"):
+        bootstrap(BGNBD().fit(shop), shop.head(1).assign(n=0.1))
+
+
+def test_models_that_do_not_count_cells_are_refused_with_those_that_do(shop: pd.DataFrame) -> None:
+    spend = GammaGamma().fit(data_set("cdnow-sample"))
+    for model, what in ((spend, "GammaGamma"), (BGNBD, "BGNBD"), (None, "NoneType")):
+        with pytest.raises(LtvInputError, match=f"does not work for {what}") as caught:
+            bootstrap(model, shop)
+        assert "MBGNBD" in caught.value.todo
+    donors = data_set("donations")
+    assert bootstrap(BGBB().fit(donors), donors, replicates=2).identified.all()

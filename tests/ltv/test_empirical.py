@@ -266,3 +266,89 @@ def test_the_past_rate_is_as_uncertain_as_the_population_it_borrows_from(log: pd
     heavy = PastRate(refits=200).fit(rfm, sample_weight=np.full(len(rfm), 4.0))
     narrow = heavy.expected_transactions(newcomer, 10, interval=0.9).iloc[0]
     assert (narrow.upper - narrow.lower) == pytest.approx((answer.upper - answer.lower) / 2, rel=0.25)
+
+
+def test_the_customers_of_the_fit_have_an_answer_but_the_oldest(log: pd.DataFrame) -> None:
+    ages = cohort_ages(before(log, THEN), THEN)
+    model = ChainLadder().fit(ages)
+    assert ages.T.max() > model.observed_ages_  # the last week of the oldest has only begun
+    assert (model.lifetime_value(ages, 0) == 0).all()
+    assert (model.expected_transactions(ages, 0) == 0).all()
+    with pytest.raises(LtvInputError, match="beyond age") as caught:
+        model.lifetime_value(ages, 13)
+    too_old = int((model.observed_ages_ < ages.T + 13).sum())
+    assert f"{too_old} of {len(ages.index)} customers" in str(caught.value)
+    assert f"ages.select(ages.T + 13 <= {model.observed_ages_})" in caught.value.todo
+    rest = ages.select(model.observed_ages_ >= ages.T + 13)
+    assert len(rest.index) == len(ages.index) - too_old
+    answer = model.lifetime_value(rest, 13)
+    assert answer.index.equals(rest.index)
+    assert (answer > 0).all()
+
+
+def test_what_a_ladder_says_of_a_customer_does_not_depend_on_who_else_is_asked(log: pd.DataFrame) -> None:
+    ages = cohort_ages(before(log, THEN), THEN)
+    model = ChainLadder(refits=4).fit(ages)
+    young = ages.select(ages.T <= 40)
+    everybody = model.lifetime_value(young, 13, interval=0.5)
+    for customer in young.index[[0, 7, 100]]:
+        alone = model.lifetime_value(young.select([customer]), 13, interval=0.5)
+        pd.testing.assert_frame_equal(alone, everybody.loc[[customer]])
+
+
+def test_a_cohort_that_was_not_there_gains_what_the_older_ones_gained(log: pd.DataFrame) -> None:
+    ages = cohort_ages(before(log, THEN), THEN)
+    model = ChainLadder().fit(ages.select(np.abs(ages.T - 20) > 0.5))
+    unseen = ages.select(ages.T == 20)
+    assert len(unseen.index)
+    ladder = model.ladder_.revenue
+    np.testing.assert_allclose(model.lifetime_value(unseen, 5), ladder[25] - ladder[20])
+
+
+def test_ages_are_selected_by_label_and_by_mask(log: pd.DataFrame) -> None:
+    ages = cohort_ages(before(log, THEN), THEN)
+    rows = [3, 11]
+    few = ages.select(ages.index[[11, 3]].tolist())
+    assert few.index.equals(ages.index[rows])
+    np.testing.assert_array_equal(few.T, ages.T[rows])
+    np.testing.assert_array_equal(few.revenue.toarray(), ages.revenue.toarray()[rows])
+    np.testing.assert_array_equal(few.transactions.toarray(), ages.transactions.toarray()[rows])
+    mask = pd.Series(ages.index.isin(few.index), index=ages.index)
+    assert ages.select(mask).index.equals(few.index)
+    assert len(ages.select([]).index) == 0
+    with pytest.raises(LtvInputError, match="no such customer in 1 row of 2"):
+        ages.select([few.index[0], -1])
+    with pytest.raises(LtvInputError, match="a mask of 2"):
+        ages.select(np.array([True, False]))
+    with pytest.raises(LtvInputError, match="another index"):
+        ages.select(mask.rename(lambda label: label + 1))
+
+
+def test_a_known_chain_is_checked() -> None:
+    known = MarkovChain.with_probabilities
+    for wrong in ([0.3, 1.2], [-0.1], [math.nan, 0.2], []):
+        with pytest.raises(LtvInputError, match="no probabilities"):
+            known(wrong, values=1.0, discount_rate=0.1)
+    with pytest.raises(LtvInputError, match="numbers"):
+        known(["a"], values=1.0, discount_rate=0.1)
+    for values in (math.nan, math.inf, [1.0, 2.0, 3.0]):
+        with pytest.raises(LtvInputError, match="values is"):
+            known([0.3, 0.2], values=values, discount_rate=0.1)
+    for horizon in (-1, "ten", math.nan):
+        with pytest.raises(LtvInputError, match="horizon is"):
+            known([0.3, 0.2], values=1.0, discount_rate=0.1, horizon=horizon)
+    with pytest.raises(LtvInputError, match="infinite horizon"):
+        known([0.3, 0.2], values=1.0, discount_rate=0.0)
+    assert known([0.5], values=4.0, discount_rate=0.0, horizon=3) == pytest.approx([6.0])
+    assert known([0.5, 0.5], values=[4.0, 4.0], discount_rate=0.0, horizon=3) == pytest.approx([6.0, 6.0])
+
+
+@pytest.mark.parametrize("wrong", ["4", None, math.nan, -1.0, True])
+def test_what_smooths_a_rate_is_a_number(wrong: object, log: pd.DataFrame) -> None:
+    early = before(log, THEN)
+    with pytest.raises(LtvInputError, match="prior is"):
+        PastRate(prior=wrong).fit(rfm_summary(early, THEN))
+    with pytest.raises(LtvInputError, match="window is"):
+        LastPeriod(window=wrong).fit(rfm_summary(early, THEN, recent=13))
+    with pytest.raises(LtvInputError, match="smoothing is"):
+        MarkovChain(smoothing=wrong).fit(recency_transitions(early, THEN, time_unit="week"))

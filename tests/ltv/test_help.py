@@ -69,6 +69,13 @@ def test_a_class_names_every_attribute_that_a_fit_leaves(name: str) -> None:
 
 
 @every
+def test_a_class_without_a_score_says_so_and_how_it_is_judged(name: str) -> None:
+    """Cross-validation of scikit-learn asks for one by default."""
+    if not hasattr(estimators()[name], "score"):
+        assert re.search(r"no `score`.*(`scoring`|log)", text_of(estimators()[name]), re.DOTALL)
+
+
+@every
 def test_a_class_names_every_column_that_it_needs(name: str) -> None:
     cls = estimators()[name]
     seen = text_of(cls) + text_of(cls.fit)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import binom
 
-from nbdataops.ltv import KaplanMeier, LtvInputError
+from nbdataops.ltv import KaplanMeier, LtvInputError, ShiftedBetaGeometric, contracts_from_survivors
 
 
 def leases(n: int, rng: np.random.Generator) -> pd.DataFrame:
@@ -64,3 +66,23 @@ def test_it_refuses_what_nobody_lived_to_see() -> None:
         model.expected_periods(pd.DataFrame({"T": [5.0], "churned": [False]}), 30)
     with pytest.raises(LtvInputError, match="nobody was seen for longer"):
         model.survival(40)
+
+
+@pytest.mark.parametrize("cls", [KaplanMeier, ShiftedBetaGeometric])
+def test_a_loss_swaps_the_ends_and_no_margin_is_nothing(cls) -> None:
+    contracts = contracts_from_survivors([100, 63, 47, 38, 33, 29, 26])
+    model, running = cls().fit(contracts), pd.DataFrame({"T": [0, 1], "churned": [False, False]})
+    gain = model.lifetime_value(running, 4, margin=3.0, interval=0.9)
+    loss = model.lifetime_value(running, 4, margin=-3.0, interval=0.9)
+    assert (gain.lower < gain.value).all()
+    np.testing.assert_allclose(loss[["value", "lower", "upper"]], -gain[["value", "upper", "lower"]])
+    assert (model.lifetime_value(running, 4, margin=0.0, interval=0.9) == 0).all(axis=None)
+    np.testing.assert_allclose(model.lifetime_value(running, 4, margin=-3), loss.value)
+
+
+@pytest.mark.parametrize("cls", [KaplanMeier, ShiftedBetaGeometric])
+@pytest.mark.parametrize("margin", [math.nan, math.inf, "10", None, True])
+def test_a_margin_that_is_no_number_is_refused(cls, margin: object) -> None:
+    contracts = pd.DataFrame({"T": [1, 2, 3, 4], "churned": [True, True, False, False]})
+    with pytest.raises(LtvInputError, match="margin is"):
+        cls().fit(contracts).lifetime_value(contracts.assign(T=0), 2, margin=margin)

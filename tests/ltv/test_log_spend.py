@@ -8,6 +8,7 @@ import pytest
 from sklearn.base import clone
 
 from nbdataops.ltv import BGNBD, GammaGamma, LogSpend, LtvInputError
+from nbdataops.ltv.spend.log_spend import _log_likelihood as log_likelihood
 
 from .shops import pareto_shop
 
@@ -97,6 +98,124 @@ def test_a_covariate_takes_its_part_and_must_be_there() -> None:
     with pytest.raises(LtvInputError, match="premium is missing"):
         LogSpend(covariates=["premium"]).fit(shop.assign(premium=np.nan))
     assert clone(model).get_params()["covariates"] == ["premium"]
+
+
+ORIGINS_AND_UNITS = {
+    "years of birth": (2024.0, -1.0),
+    "ten thousands": (0.0, 1e-4),
+    "parts of a ten thousandth": (0.0, 1e4),
+    "seconds since 1970": (1.7e9, 1e8),
+}
+
+
+def shop_with_ages() -> pd.DataFrame:
+    shop = dependent_shop(1500)
+    shop["age"] = np.random.default_rng(3).integers(18, 80, len(shop)).astype(float)
+    shop["spend"] *= np.exp(0.01 * shop.age)
+    return shop
+
+
+@pytest.mark.parametrize("unit", ORIGINS_AND_UNITS)
+def test_a_covariate_in_another_unit_or_from_another_origin_changes_only_its_coefficient(unit: str) -> None:
+    origin, factor = ORIGINS_AND_UNITS[unit]
+    shop = shop_with_ages()
+    other_shop = shop.assign(age=origin + factor * shop.age)
+    one, other = (LogSpend(covariates=["age"]).fit(rfm) for rfm in (shop, other_shop))
+    a, b = one.fit_result_, other.fit_result_
+    assert a.identified
+    assert b.identified
+    assert b.log_likelihood == pytest.approx(a.log_likelihood, rel=1e-12)
+    assert b.condition_number == pytest.approx(a.condition_number, rel=1e-3)
+    assert factor * other.age_ == pytest.approx(one.age_, rel=1e-6)
+    assert other.intercept_ == pytest.approx(one.intercept_ - origin * other.age_, rel=1e-6)
+    np.testing.assert_allclose(other.expected_spend(other_shop), one.expected_spend(shop), rtol=1e-7)
+    np.testing.assert_allclose(other.spend_deviation(other_shop), one.spend_deviation(shop), rtol=1e-4)
+    for parameters in ("fitted", "drawn") if factor > 0 else ("fitted",):  # a mirrored draw is as likely
+        draws = [
+            model.sample(rfm, draws=3, seed=1, parameters=parameters)
+            for model, rfm in ((other, other_shop), (one, shop))
+        ]
+        np.testing.assert_allclose(*draws, rtol=1e-4)
+    ends_a, ends_b = a.profile_intervals(), b.profile_intervals()
+    for name in ("slope", "tau", "sigma"):
+        assert b.standard_errors[name] == pytest.approx(a.standard_errors[name], rel=1e-4)
+        np.testing.assert_allclose(ends_b.loc[name], ends_a.loc[name], rtol=1e-4)
+    assert abs(factor) * b.standard_errors["age"] == pytest.approx(a.standard_errors["age"], rel=1e-4)
+    np.testing.assert_allclose(np.sort(factor * ends_b.loc["age"]), ends_a.loc["age"], rtol=1e-4)
+
+
+def test_coefficients_and_their_errors_are_those_of_the_columns_as_they_are() -> None:
+    """Against differences of the likelihood itself, which knows nothing of standardised columns."""
+    shop = shop_with_ages()
+    result = LogSpend(covariates=["age"]).fit(shop).fit_result_
+    used = shop[(shop.x > 0) & (shop.spend > 0)]
+    x = used.x.to_numpy(dtype=float)
+    design = np.column_stack([np.ones(len(x)), np.log1p(x), used.age])
+    at = np.array(list(result.parameters.values()))
+
+    def gradient(theta: np.ndarray) -> np.ndarray:
+        return log_likelihood(theta, np.log(used.spend.to_numpy()), design, x, np.ones(len(x)))[1]
+
+    steps = 1e-5 * np.diag([1.0, 1.0, 0.01, 1.0, 1.0])
+    hessian = np.array([(gradient(at + h) - gradient(at - h)) / (2 * h.sum()) for h in steps])
+    errors = np.sqrt(np.diag(np.linalg.inv(-hessian)))
+    np.testing.assert_allclose(list(result.standard_errors.values()), errors, rtol=1e-4)
+    ends = result.profile_intervals(0.9).loc[["intercept", "slope", "age"]].to_numpy()
+    in_errors = (ends - at[:3, None]) / errors[:3, None]
+    np.testing.assert_allclose(in_errors, np.tile([-1.645, 1.645], (3, 1)), atol=0.05)
+
+
+def test_a_constant_covariate_is_said_to_be_undetermined() -> None:
+    shop = shop_with_ages()
+    model = LogSpend(covariates=["age"]).fit(shop.assign(age=1.7e9 + 0.1))
+    assert not model.fit_result_.identified
+    assert "age" in model.fit_result_.reason
+    without = LogSpend().fit(shop)
+    assert model.fit_result_.log_likelihood == pytest.approx(without.fit_result_.log_likelihood, rel=1e-9)
+
+
+def test_a_covariate_takes_no_name_that_the_model_has() -> None:
+    shop = dependent_shop(300)
+    own = ("tau", "sigma", "slope", "intercept", "smearing", "n_repeaters", "n_zero_spend", "fit_result")
+    for name in (*own, "time_unit", "__class_", "x", "n"):
+        with pytest.raises(LtvInputError, match=f"'{name}' has a name that the model uses itself") as caught:
+            LogSpend(covariates=[name]).fit(shop.assign(**{name: 1.0}))
+        assert "rename" in str(caught.value.todo)
+    for name in ("spend", "total"):
+        with pytest.raises(LtvInputError, match=f"{name} as a covariate"):
+            LogSpend(covariates=["own", name]).fit(shop.assign(total=1.0))
+
+
+@pytest.mark.parametrize(
+    ("covariates", "message"),
+    [
+        ("age", "is the text 'age'"),
+        (None, "covariates is None"),
+        (7, "covariates is 7"),
+        ([7], "covariate 7 is no text"),
+        (["age", "age"], "named twice"),
+    ],
+)
+def test_covariates_are_a_list_of_names(covariates: object, message: str) -> None:
+    with pytest.raises(LtvInputError, match=message) as caught:
+        LogSpend(covariates=covariates).fit(dependent_shop(300).assign(age=1.0, a=1.0, g=2.0, e=3.0))  # type: ignore[arg-type]
+    assert caught.value.todo
+
+
+def test_covariates_set_after_a_fit_wait_for_the_next_fit() -> None:
+    shop = shop_with_ages()
+    shop["height"] = np.random.default_rng(5).normal(170, 10, len(shop))
+    model = LogSpend(covariates=["age"], warm_start=True).fit(shop)
+    before = model.expected_spend(shop)
+    model.set_params(covariates=["height"])
+    pd.testing.assert_series_equal(model.expected_spend(shop), before)
+    with pytest.raises(LtvInputError, match="height"):
+        model.fit(shop.drop(columns="height"))
+    pd.testing.assert_series_equal(model.expected_spend(shop), before)  # a fit that failed changes nothing
+    model.fit(shop)
+    assert not hasattr(model, "age_")
+    fresh = LogSpend(covariates=["height"]).fit(shop)
+    assert model.fit_result_.parameters == pytest.approx(fresh.fit_result_.parameters, rel=1e-6)
 
 
 def test_it_serves_as_the_spend_of_a_count_model() -> None:

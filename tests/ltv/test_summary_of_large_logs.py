@@ -175,6 +175,9 @@ def test_an_error_names_five_customers_once_each() -> None:
     relation = duckdb.from_df(log)
     with large(2), pytest.raises(LtvInputError, match=rf"in {rows} rows of 500 \(customer_id 0, 1, 2\)"):
         rfm_summary(relation, AS_OF)
+    nobody = relation.project("null::bigint as customer_id, date, 1 as amount")
+    with pytest.raises(LtvInputError, match="customer_id is missing in 500 rows of 500\n"):
+        rfm_summary(nobody, AS_OF)
     log.loc[log["customer_id"] < 20, "amount"] = np.nan
     with large(2), pytest.raises(LtvInputError, match=r"\(customer_id 0, 1, 2, 3, 4, \.\.\.\)"):
         rfm_summary(duckdb.from_df(log), AS_OF)

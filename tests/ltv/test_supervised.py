@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from nbdataops.ltv import LtvInputError, RFMCell, TwoPartBoosting, ZeroInflatedLognormal
 from nbdataops.ltv.supervised.zero_inflated_lognormal import zero_inflated_log_likelihood
+from nbdataops.ltv.time_units import days_per
 
 METHODS = (TwoPartBoosting, RFMCell, ZeroInflatedLognormal)
 every = pytest.mark.parametrize("cls", METHODS)
@@ -156,6 +159,34 @@ def test_bad_input_is_named(cls, spoil, what: str, past) -> None:
         cls(train_horizon=13).fit(*spoil(*past))
 
 
+@every
+@pytest.mark.parametrize("wrong", [timedelta(days=91), None, "13", True, 0, -13, float("nan"), float("inf")])
+def test_a_label_window_that_is_no_number_of_time_units_is_named(cls, wrong: object, past) -> None:
+    with pytest.raises(LtvInputError, match=r"(?s)train_horizon is .*13 for 13 weeks"):
+        cls(train_horizon=wrong).fit(*past)
+
+
+@pytest.mark.parametrize(
+    ("cls", "name", "wrong"),
+    [
+        *(
+            (TwoPartBoosting, name, wrong)
+            for name in ("rounds", "leaf_size")
+            for wrong in (0, 2.5, None, "9")
+        ),
+        *((TwoPartBoosting, "leaves", wrong) for wrong in (1, 8.5, True)),
+        *((TwoPartBoosting, "learning_rate", wrong) for wrong in (0, -1, float("nan"), None)),
+        *((RFMCell, "bins", wrong) for wrong in (0, 2.5, None, "5")),
+        *((RFMCell, "shrinkage", wrong) for wrong in (-1, None)),
+        *((ZeroInflatedLognormal, "ridge", wrong) for wrong in (-1, None)),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named_as_the_class_calls_it(cls, name: str, wrong: object, past) -> None:
+    with pytest.raises(LtvInputError, match=rf"(?s){name} is {wrong!r}.*give") as caught:
+        cls(train_horizon=13, **{name: wrong}).fit(*past)
+    assert "max_" not in str(caught.value)
+
+
 def test_categories_are_split_on_and_everybody_buying_is_no_trouble(past) -> None:
     rfm, labels = past
     country = np.where(np.arange(len(rfm)) % 2, "north", "south")
@@ -196,10 +227,10 @@ def test_the_gradient_of_the_zero_inflated_loss_agrees_with_differences() -> Non
 
 
 def test_a_zero_inflated_lognormal_is_recovered() -> None:
-    rfm, _ = shop(8000)
+    rfm, _ = shop(40_000)
     rng = np.random.default_rng(5)
     silence = rfm["T"] - rfm.t_x
-    buys = rng.random(len(rfm)) < 1 / (1 + np.exp(-(1 - 0.8 * np.log1p(silence))))
+    buys = rng.random(len(rfm)) < 1 / (1 + np.exp(-(1 - 0.8 * np.log1p(silence / silence.mean()))))
     value = np.where(buys, np.exp(1.5 + 0.5 * (rfm.x > 0) + 0.6 * rng.standard_normal(len(rfm))), 0.0)
     model = ZeroInflatedLognormal(train_horizon=13, ridge=0.0).fit(rfm, value)
     assert model.fit_result_.identified
@@ -223,8 +254,24 @@ def test_separable_data_are_a_verdict_without_a_penalty_and_finite_with_one() ->
     assert held.probability_of_purchase(rfm)[rfm.x > 0].min() > 0.5
 
 
-def test_the_currency_scales_predictions(past) -> None:
+@every
+@pytest.mark.parametrize("c", [0.01, 1e4])
+def test_the_currency_does_not_matter(cls, c: float, past) -> None:
     rfm, labels = past
-    one = ZeroInflatedLognormal(train_horizon=13).fit(rfm, labels.value).predict(rfm)
-    cents = ZeroInflatedLognormal(train_horizon=13).fit(rfm, 100 * labels.value).predict(rfm)
-    np.testing.assert_allclose(cents, 100 * one, rtol=1e-5)
+    one = cls(train_horizon=13).fit(rfm, labels.value).predict(rfm)
+    other = rfm.assign(spend=c * rfm.spend)
+    np.testing.assert_allclose(
+        cls(train_horizon=13).fit(other, c * labels.value).predict(other), c * one, rtol=1e-5
+    )
+
+
+@every
+@pytest.mark.parametrize("unit", ["day", "year"])
+def test_the_time_unit_does_not_matter(cls, unit: str, past) -> None:
+    rfm, labels = past
+    rfm = rfm.assign(T=rfm["T"] - 4.99, t_x=np.minimum(rfm.t_x, rfm["T"] - 4.99))  # some are very young
+    c = 7 / days_per(unit)
+    weeks = cls(train_horizon=13, time_unit="week").fit(rfm, labels)
+    other = rfm.assign(T=c * rfm["T"], t_x=c * rfm.t_x)
+    in_unit = cls(train_horizon=13 * c, time_unit=unit).fit(other, labels)
+    np.testing.assert_allclose(in_unit.predict(other), weeks.predict(rfm), rtol=1e-5)

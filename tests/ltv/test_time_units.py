@@ -84,3 +84,38 @@ def test_an_unknown_unit_is_refused_with_the_nearest_name() -> None:
 def test_a_rate_per_unit_compounds_to_the_annual_one() -> None:
     assert (1 + rate_per_unit(0.15, "day")) ** 365.25 == pytest.approx(1.15)
     assert rate_per_unit(0.15, "year") == pytest.approx(0.15)
+
+
+@pytest.mark.parametrize("rate", [-2, -1, "15%", float("nan"), float("inf"), None, True])
+def test_an_annual_rate_is_a_number_above_a_total_loss(rate: object) -> None:
+    with pytest.raises(LtvInputError, match="annual_rate"):
+        rate_per_unit(rate, "week")
+
+
+@pytest.mark.parametrize("spend", [None, 10.0, GammaGamma, BGNBD()])
+def test_value_needs_a_fitted_spend_model(spend: object) -> None:
+    model = BGNBD.with_parameters(r=0.2, alpha=4.0, a=0.8, b=2.4)
+    rfm = pd.DataFrame({"x": [1], "t_x": [2.0], "T": [5.0], "spend": [3.0]})
+    with pytest.raises(LtvInputError, match="spend is no fitted spend model"):
+        model.lifetime_value(rfm, 10, spend=spend)
+    with pytest.raises(LtvInputError, match="spend is no fitted spend model"):
+        model.lifetime_value_new(10, spend=spend)
+    if spend is not None:
+        with pytest.raises(LtvInputError, match="spend is no fitted spend model"):
+            model.sample(rfm, 10, spend=spend, draws=1, parameters="fitted")
+
+
+@pytest.mark.parametrize("r", ["a", "0.2", None, True, [0.2]])
+def test_a_given_parameter_is_a_number(r: object) -> None:
+    with pytest.raises(LtvInputError, match="parameter r is"):
+        BGNBD.with_parameters(r=r, alpha=4.0, a=0.8, b=2.4)
+
+
+def test_a_frame_that_lost_its_unit_is_told_again(log: pd.DataFrame) -> None:
+    weeks, days = (rfm_summary(log, AS_OF, time_unit=unit) for unit in ("week", "day"))
+    model = BGNBD().fit(weeks)
+    anew = days.groupby(["x", "t_x", "T"]).size().rename("n").reset_index()
+    assert len(model.expected_transactions(anew, 10)) == len(anew)  # in days, and nothing says so
+    anew.attrs["time_unit"] = "day"
+    with pytest.raises(LtvInputError, match="rfm is in days, the model in weeks"):
+        model.expected_transactions(anew, 10)

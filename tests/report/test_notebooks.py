@@ -140,6 +140,12 @@ def test_an_svg_output_becomes_an_image() -> None:
     assert b"<svg" in base64.b64decode(source.split("base64,")[1])
 
 
+def test_equal_cells_of_two_notebooks_are_shown_alike_and_each_with_its_own_output() -> None:
+    first, second = (page(code(shown(html=f"<p>{n}</p>"), source="fit() < 1")).text for n in ("one", "two"))
+    assert "fit() < 1" in first
+    assert first.replace("one", "two") == second
+
+
 def test_sources_given_as_lines_are_joined() -> None:
     cell = code(source="")
     cell["source"] = ["a = 1\n", "b = 2\n"]

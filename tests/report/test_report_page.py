@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,24 @@ def test_every_record_is_in_the_table_and_every_filter_has_its_rule(html: str) -
     identifiers = [i for i in Page(html).values("id") if i.startswith(("verdict-", "kind-", "subject-"))]
     assert identifiers
     assert [i for i in identifiers if f"#{i}:checked" not in html] == []
+
+
+def test_a_comparison_is_found_under_both_of_its_methods(html: str) -> None:
+    numbers = dict(re.findall(r'id="subject-(\d+)">(\w+)<', html))
+    pair = {n for n, name in numbers.items() if name in ("cohort", "naive")}
+    rows = re.findall(r'data-m="([\d ]+)"[^>]*><td>.*?<th scope="row">([^<]+)', html, re.DOTALL)
+    shown = [set(who.split()) for who, about in rows if about.strip() == "cohort against naive, value"]
+    assert shown
+    assert all(who == pair for who in shown)
+
+
+def test_a_table_of_many_methods_has_the_width_of_the_page() -> None:
+    assert '<div class="duo one">' not in to_html(view())
+    study = samples.study()
+    more = [{**r, "against": "methods/sixth"} for r in study["evidence"] if r["kind"] == "triangulation" and r["against"] == "methods/naive"]  # fmt: skip
+    families = {**study["families"], "more": ["methods/sixth"]}
+    wide = to_html(view(study={**study, "families": families, "evidence": [*study["evidence"], *more]}))
+    assert '<div class="duo one">' in wide
 
 
 def test_long_lists_of_reasons_fold() -> None:

@@ -79,6 +79,17 @@ def test_where_they_disagree_names_each_pair_once_from_who_says_more() -> None:
     assert len({frozenset((g["subject"], g["against"])) for g in told}) == len(told)
 
 
+def test_a_method_that_is_far_from_everybody_does_not_fill_the_list_of_gaps() -> None:
+    told = [name for g in selection.gaps(STUDY, most=100) for name in (g["subject"], g["against"])]
+    assert {told.count(name) for name in told} == {2}
+
+
+def test_comparisons_of_a_method_stand_family_by_family() -> None:
+    family = selection.families(STUDY)
+    shown = [family[r["against"]] for r in selection.pairs(STUDY, "methods/naive", "value")]
+    assert shown == ["latent-attrition", "latent-attrition", "cohort", "supervised"]
+
+
 def test_every_methods_answer_is_shown_the_released_one_first() -> None:
     rows = answers(STUDY)
     assert rows[0].primary

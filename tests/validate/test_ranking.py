@@ -32,7 +32,7 @@ def test_gini_is_the_mean_over_all_orders_that_ties_allow(pairs: list[tuple[int,
     scores, actual = [a for a, _ in pairs], [float(b) for _, b in pairs]
     if sum(actual) == 0:
         return
-    found = gini(Ranking.of(np.array(scores, float)), np.array(actual), np.ones(len(pairs)))
+    found = gini(Ranking.of(np.array(scores, float)).curve(np.array(actual), np.ones(len(pairs))))
     assert found == pytest.approx(brute_gini(scores, actual), abs=1e-12)
 
 
@@ -47,18 +47,19 @@ def test_weights_are_the_same_as_repetition(rows: list[tuple[int, int, int]]) ->
     assert spearman(Ranking.of(a), Ranking.of(b), w) == pytest.approx(
         stats.spearmanr(x, y).statistic, abs=1e-10
     )
-    ones = np.ones(len(x))
-    assert gini(Ranking.of(a), b, w) == pytest.approx(gini(Ranking.of(x), y, ones), abs=1e-10)
-    assert capture(Ranking.of(a), b, w) == pytest.approx(capture(Ranking.of(x), y, ones), abs=1e-10)
+    weighted, repeated = Ranking.of(a).curve(b, w), Ranking.of(x).curve(y, np.ones(len(x)))
+    assert gini(weighted) == pytest.approx(gini(repeated), abs=1e-10)
+    assert capture(weighted) == pytest.approx(capture(repeated), abs=1e-10)
 
 
 def test_a_perfect_ranking_has_a_normalised_gini_of_one_and_a_constant_one_of_zero() -> None:
     y = np.array([0.0, 1.0, 0.0, 5.0, 2.0])
-    perfect = Ranking.of(y)
-    assert normalised_gini(perfect, perfect, y, np.ones(5)) == pytest.approx(1)
-    assert normalised_gini(Ranking.of(np.zeros(5)), perfect, y, np.ones(5)) == pytest.approx(0)
+    perfect, constant = (Ranking.of(scores).curve(y, np.ones(5)) for scores in (y, np.zeros(5)))
+    assert normalised_gini(perfect, perfect) == pytest.approx(1)
+    assert normalised_gini(constant, perfect) == pytest.approx(0)
 
 
 def test_when_nobody_did_anything_there_is_no_gini() -> None:
     y = np.zeros(5)
-    assert np.isnan(normalised_gini(Ranking.of(np.arange(5.0)), Ranking.of(y), y, np.ones(5)))
+    anything, perfect = (Ranking.of(scores).curve(y, np.ones(5)) for scores in (np.arange(5.0), y))
+    assert np.isnan(normalised_gini(anything, perfect))

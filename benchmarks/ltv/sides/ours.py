@@ -56,7 +56,7 @@ class Refits:
 
     def again(self, frame: pd.DataFrame) -> Answer:
         drawn = bootstrap(self.model, self.cells, replicates=200, seed=1)
-        return {str(name): float(value) for name, value in drawn.std().items()}
+        return {str(name): float(value) for name, value in drawn.drop(columns="identified").std().items()}
 
 
 TASKS: dict[str, Task] = {name: fit(name) for name in MODELS} | {"rfm_cells": compress}

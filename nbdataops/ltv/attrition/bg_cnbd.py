@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -22,6 +23,9 @@ from nbdataops.ltv.fit.fit_result import FitResult
 from nbdataops.ltv.fit.likelihood_fit import Optimum
 from nbdataops.ltv.fit.sums import dot
 from nbdataops.ltv.time_units import TimeUnit, unit_of
+
+ROUNDED = 0.1
+"""By how much rounded times may move the logarithm of a gap; another time unit moves it by log(4.3) at least."""
 
 
 class _Regular(BetaGeometric):
@@ -59,7 +63,8 @@ class _Regular(BetaGeometric):
         reported log-likelihood then lacks the term (k - 1) * litt, which no other parameter changes.
         `sample_weight` (Series with the index of `rfm`, or array), or a column `n`: how many customers a row stands
         for; `y` is accepted for scikit-learn and changes nothing. Raises LtvInputError for impossible rows, another
-        time unit or a missing `litt`, and NotConvergedError rather than returning a doubtful number.
+        time unit or a missing `litt`, and NotConvergedError rather than returning a doubtful number. A frame that lost
+        its time unit on the way (`groupby`, `merge`) is taken to be in the model's: set `frame.attrs["time_unit"]`.
         """
         if self.k is not None:
             _require_ticks(self.k, "k")
@@ -84,14 +89,19 @@ class _Regular(BetaGeometric):
         return self
 
     def score(self, rfm: pd.DataFrame | Cells, y: object = None, sample_weight: object = None) -> float:
-        """Mean log-likelihood of a customer, with the term of `litt` where that column is there.
+        """Mean log-likelihood of a customer, which compares models of any k. `sample_weight` as in `fit`; `y`: no effect.
 
-        `sample_weight` as in `fit`; `y` changes nothing.
+        Raises LtvInputError without the column `litt` where k is more than 1: the term (k - 1) * litt would be missing,
+        and a search over k would take the smallest.
         """
         theta, cells = self._theta(), self._cells(rfm)
         counts = cells.counts(sample_weight)
-        has_litt = not isinstance(rfm, Cells) and "litt" in require_frame(rfm).columns
-        litt = self._litt(rfm, cells, sample_weight) if has_litt else 0.0
+        if self.k_ > 1 and not _has_litt(rfm):
+            raise LtvInputError(
+                f"no score with k = {self.k_} without the column 'litt': values of different k would not compare",
+                todo="make the summary with rfm_summary(..., litt=True) and score the frame",
+            )
+        litt = self._litt(rfm, cells, sample_weight) if _has_litt(rfm) else 0.0
         constant = (self.k_ - 1) * litt - float(gammaln(self.k_)) * dot(counts, cells.x)
         return (self._log_likelihood(theta, cells, counts)[0] + constant) / float(counts.sum())
 
@@ -100,12 +110,17 @@ class _Regular(BetaGeometric):
         gap_term = self._gap_term
         self.fit_result_ = self.fit_result_.with_constant(gap_term)
 
+    def _likelihood_of_fit(self) -> Callable[..., tuple[float, FloatArray]]:
+        fixed = type(self)(k=self.k_)
+        fixed.k_ = self.k_
+        return fixed._log_likelihood
+
     def _ticks(self) -> int:
         return self.k_
 
     def _litt(self, rfm: Any, cells: Cells, sample_weight: object) -> float:
         """Weighted sum of `litt` over customers; an error where it is needed and missing."""
-        if isinstance(rfm, Cells) or "litt" not in require_frame(rfm).columns:
+        if not _has_litt(rfm):
             if self.k is None:
                 raise LtvInputError(
                     "k cannot be chosen without the column 'litt'",
@@ -122,6 +137,7 @@ class _Regular(BetaGeometric):
             "litt is not 0 although x is 0",
             "no gaps",
         )
+        _require_one_unit(frame, litt)
         per_cell = np.bincount(
             cells.of_customer, cells.row_weights(sample_weight) * litt, minlength=len(cells)
         )
@@ -191,6 +207,28 @@ class MBGCNBD(_Regular):
     """
 
     first_chance = 1
+
+
+def _has_litt(rfm: Any) -> bool:
+    return not isinstance(rfm, Cells) and "litt" in require_frame(rfm).columns
+
+
+def _require_one_unit(frame: pd.DataFrame, litt: FloatArray) -> None:
+    """Raise where `litt` cannot belong to `x` and `t_x`, as where it is in another time unit.
+
+    x gaps add up to t_x, so the mean of their logarithms is at most the logarithm of their mean, t_x / x; one gap is t_x.
+    """
+    x, t_x = (to_floats(frame[name], name) for name in ("x", "t_x"))
+    repeats = np.flatnonzero((x > 0) & (t_x > 0))
+    most = np.full(len(x), np.inf)
+    most[repeats] = x[repeats] * np.log(t_x[repeats] / x[repeats])
+    excess = litt - most
+    refuse(
+        (excess > ROUNDED * x) | ((x == 1) & (t_x > 0) & (excess < -ROUNDED)),
+        frame.index,
+        "litt does not belong to gaps that add up to t_x",
+        "take one time unit for both: rfm_summary(..., litt=True) makes them together",
+    )
 
 
 def _require_ticks(k: object, name: str) -> int:

@@ -20,7 +20,7 @@ from nbdataops.ltv.fit.cells import Cells, rfm_cells, single_customer
 from nbdataops.ltv.fit.intervals import Range, standard_deviation, with_interval
 from nbdataops.ltv.fit.likelihood_model import LikelihoodModel, Uncertainty, require_draws
 from nbdataops.ltv.fit.sums import dot
-from nbdataops.ltv.spend.spend_model import SpendModel
+from nbdataops.ltv.spend.spend_model import SpendModel, require_spend_model
 from nbdataops.ltv.time_units import to_horizon, unit_of
 
 SKETCH = 20_000
@@ -38,8 +38,9 @@ class LatentAttrition(LikelihoodModel):
         `rfm` is a pandas frame, an Arrow table or `rfm_cells(rfm)`; with a column `n` a row stands for n customers.
         `sample_weight` (Series with the index of `rfm`, or array) says how often each row counts; whole numbers do
         what repeating the rows would. With `warm_start=True` a second `fit` starts at the solution of the first.
-        `y` is accepted for scikit-learn and changes nothing. Raises LtvInputError for impossible rows or another time
-        unit, and NotConvergedError rather than returning a doubtful number; a ridge is no failure: see
+        `y` is accepted for scikit-learn and changes nothing. A frame that lost its time unit on the way (`groupby`,
+        `merge`) is taken to be in the model's: set `frame.attrs["time_unit"]`, and another unit is an error.
+        Raises LtvInputError for impossible rows or another time unit, and NotConvergedError rather than returning a doubtful number; a ridge is no failure: see
         `fit_result_.identified` and `.reason`.
         """
         cells = rfm_cells(rfm)
@@ -88,6 +89,7 @@ class LatentAttrition(LikelihoodModel):
         where the data do not identify the parameters. Single customers scatter far more: see `sample`.
         """
         theta, frame = self._theta(), require_frame(rfm)
+        require_spend_model(spend)
         force, h = require_discount_rate(discount_rate), self._horizon(horizon)
         cells = self._cells(frame)
 
@@ -146,6 +148,7 @@ class LatentAttrition(LikelihoodModel):
         with `lower` and `upper` beside the value.
         """
         theta, new = self._theta(), single_customer()
+        require_spend_model(spend)
         force, h = require_discount_rate(discount_rate), self._horizon(horizon)
         nobody = pd.DataFrame({"x": [0], "spend": [0.0]}, index=pd.Index([h], name="horizon"))
         value = self._present(theta, new, h, force) * spend.expected_spend(nobody).to_numpy()
@@ -174,6 +177,8 @@ class LatentAttrition(LikelihoodModel):
         where the data do not identify the parameters, so that they cannot be drawn.
         """
         self._theta()
+        if spend is not None:
+            require_spend_model(spend)
         h = self._finite(self._horizon(horizon))
         frame = require_frame(rfm)
         cells = self._cells(frame)
@@ -198,18 +203,22 @@ class LatentAttrition(LikelihoodModel):
 
     def _fit_cells(self, cells: Cells, counts: FloatArray) -> None:
         """Maximise the likelihood of distinct customers and their counts."""
-        sketch, sketch_weight = None, 1.0
+        log_likelihood, sketch, sketch_weight = self._likelihood_of_fit(), None, 1.0
         if len(cells) > SKETCH:
             few, few_counts = cells.systematic_sample(counts, SKETCH)
             sketch_weight = float(few_counts.sum())
-            sketch = partial(self._log_likelihood, cells=few, counts=few_counts)
+            sketch = partial(log_likelihood, cells=few, counts=few_counts)
         self._fit_likelihood(
-            partial(self._log_likelihood, cells=cells, counts=counts),
+            partial(log_likelihood, cells=cells, counts=counts),
             self._starts(cells, counts),
             float(counts.sum()),
             sketch,
             sketch_weight,
         )
+
+    def _likelihood_of_fit(self) -> Callable[..., tuple[float, FloatArray]]:
+        """The likelihood that a fit result goes on asking for its profile, whatever the model is fitted to later."""
+        return self._log_likelihood
 
     def _cells(self, rfm: pd.DataFrame | Cells) -> Cells:
         """The customers to predict, in the unit of the model."""

@@ -107,8 +107,7 @@ def _series(
     """
     order = np.argsort(-z)
     B, k, z = B[order], k[order] + 1, z[order]
-    with np.errstate(divide="ignore"):
-        needed = np.ceil((np.log(PRECISION) + 2 * np.log1p(-z)) / np.log(np.maximum(z, 1e-300))) + 2
+    needed = np.ceil((np.log(PRECISION) + 2 * np.log1p(-z)) / np.log(np.maximum(z, 1e-300))) + 2
     live = len(z) - np.searchsorted(np.sort(needed), np.arange(int(needed.max(initial=0))), side="right")
     term = np.ones_like(z)  # (B)_j / (k + 1)_j z^(j - 1)
     rise_B, rise_k = np.zeros_like(z), np.zeros_like(z)

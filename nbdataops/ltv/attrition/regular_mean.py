@@ -15,6 +15,7 @@ them, whose terms are all positive, is short. The average over p ~ Beta(a, b) is
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import betainc
 
 from nbdataops.ltv.attrition.beta_mean import beta_nodes
@@ -41,17 +42,18 @@ def mean_regular_purchases_until_leaving(
 
 def _mean(shape: FloatArray, c: FloatArray, a: float, b: FloatArray, k: int, j: int) -> FloatArray:
     p, weight = beta_nodes(a, b, 1 / (1 + c * np.maximum(shape, 1.0)))
-    seldom = _at_least(FEW + 1, shape + j, c, k, j) < SURE
-    by_sum = (p > 0.5) | seldom[:, None]
-    bought = _by_sum(p, shape + j, c, k, j)
+    at_least = _at_least(np.arange(1, FEW + 2)[:, None], shape + j, c, k, j)
+    bought = _by_sum(p, at_least[:FEW])
+    seldom = at_least[FEW] < SURE
     if not seldom.all():
-        rest = _by_roots(np.where(p > 0.5, 0.25, p), shape[:, None] + j, c[:, None], k, j)
-        bought = np.where(by_sum, bought, rest)
+        often = p > 0.5
+        by_roots = _by_roots(np.where(often, 0.25, p), shape[:, None] + j, c[:, None], k, j)
+        bought = np.where(often | seldom[:, None], bought, by_roots)
     return np.asarray((weight * bought).sum(axis=1))
 
 
-def _at_least(m: int, shape: FloatArray, c: FloatArray, k: int, j: int) -> FloatArray:
-    """P(M >= m)."""
+def _at_least(m: NDArray[np.int64], shape: FloatArray, c: FloatArray, k: int, j: int) -> FloatArray:
+    """P(M >= m): one row each m, one column a customer."""
     share = c / (1 + c)
     return np.where(share > 0, betainc(m * k - j, shape, np.where(share > 0, share, 0.5)), 0.0)
 
@@ -69,9 +71,9 @@ def _by_roots(p: FloatArray, shape: FloatArray, c: FloatArray, k: int, j: int) -
     return np.asarray(missing / p)
 
 
-def _by_sum(p: FloatArray, shape: FloatArray, c: FloatArray, k: int, j: int) -> FloatArray:
+def _by_sum(p: FloatArray, at_least: FloatArray) -> FloatArray:
     total, stays = np.zeros(p.shape), np.ones(p.shape)
-    for m in range(1, FEW + 1):
-        total += stays * _at_least(m, shape, c, k, j)[:, None]
-        stays = stays * (1 - p)
+    for probability in at_least:
+        total += stays * probability[:, None]
+        stays *= 1 - p
     return total

@@ -55,7 +55,8 @@ class BGBB(LatentAttrition):
 
         `sample_weight` (Series with the index of `rfm`, or array) says how often each row counts; `y` is accepted for
         scikit-learn and changes nothing. Raises LtvInputError for impossible rows, a fraction of an occasion or
-        another time unit, and NotConvergedError rather than returning a doubtful number.
+        another time unit, and NotConvergedError rather than returning a doubtful number. A frame that lost its unit on
+        the way (`groupby`, `merge`) is taken to be in the model's: set `frame.attrs["time_unit"]`.
         """
         return super().fit(_require_whole(rfm_cells(rfm)), y, sample_weight)
 

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from nbdataops.ltv.attrition.discounting import require_discount_rate
-from nbdataops.ltv.columns import FloatArray, LtvInputError
+from nbdataops.ltv.columns import FloatArray, LtvInputError, require_number
 from nbdataops.ltv.contractual.contracts import read_contracts
 from nbdataops.ltv.estimator import Estimator
 from nbdataops.ltv.fit.fit_result import two_sided
-from nbdataops.ltv.fit.intervals import ends
+from nbdataops.ltv.fit.intervals import ends, scaled
 from nbdataops.ltv.time_units import TimeUnit, to_horizon, unit_of
 
 
@@ -25,6 +25,8 @@ class KaplanMeier(Estimator):
     duration and refuses a horizon that leads there.**
     Source: Kaplan and Meier 1958, Nonparametric estimation from incomplete observations, JASA 53:457; intervals after
     Greenwood 1926, on the log(-log) scale.
+    It has no `score`: steps have no density, so no likelihood of contracts that it has not seen. Give cross-validation
+    a `scoring` of your own, or take `ShiftedBetaGeometric`, whose score is the log-likelihood.
 
     Data: `T` (duration when it ended, or so far; need not be whole), `churned`, optionally `n`.
     `time_unit`: "day", "week", "month" or "year", of `T` and of every horizon; None takes what the table carries.
@@ -130,7 +132,7 @@ class KaplanMeier(Estimator):
     ) -> pd.Series | pd.DataFrame:
         """Expected value in the next `horizon` at `margin` per time unit, discounted continuously to now.
 
-        `discount_rate`: effective rate per time unit.
+        `margin`: a finite number; one below 0 is a loss. `discount_rate`: effective rate per time unit.
         `interval`, a level such as 0.9, adds `lower` and `upper`: Greenwood's variance of the area under the curve,
         on the scale of the log odds, so that the ends lie between nothing and the whole horizon. Both are the value
         where nobody was seen to leave at those durations.
@@ -148,6 +150,7 @@ class KaplanMeier(Estimator):
         interval: float | None,
     ) -> pd.Series | pd.DataFrame:
         self._require_fit("survival_")
+        margin = require_number(margin, "margin", "give what a time unit is worth, a finite number")
         data = read_contracts(contracts, whole=False)
         unit_of(data, self.time_unit_, "contracts")
         force, h = require_discount_rate(discount_rate), to_horizon(horizon, self.time_unit_)
@@ -159,18 +162,18 @@ class KaplanMeier(Estimator):
             )
         code, T = pd.factorize(data.T)
         share, deviation = np.zeros(len(T)), np.zeros(len(T))
-        whole = margin * float(_worth(np.array([0.0, h]), force)[0])
+        whole = float(_worth(np.array([0.0, h]), force)[0])
         for i, start in enumerate(T):
             share[i], deviation[i] = self._share_of_horizon(float(start), h, force)
         value = np.where(data.churned, 0.0, whole * share[code])
         if interval is None:
-            return pd.Series(value, index=data.index, name=name)
+            return pd.Series(margin * value, index=data.index, name=name)
         low, high = ends(share, deviation, interval, "probability")
         columns = {name: value} | {
             side: np.where(data.churned, 0.0, whole * end[code])
             for side, end in (("lower", low), ("upper", high))
         }
-        return pd.DataFrame(columns, index=data.index)
+        return scaled(pd.DataFrame(columns, index=data.index), margin)
 
     def _share_of_horizon(self, start: float, h: float, force: float) -> tuple[float, float]:
         """Discounted time still there after `start`, as a share of `h`, and the standard deviation of its log odds."""

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from nbdataops.ltv.attrition.discounting import require_discount_rate
-from nbdataops.ltv.columns import FloatArray, LtvInputError
+from nbdataops.ltv.columns import FloatArray, LtvInputError, require_number
 from nbdataops.ltv.contractual.contracts import Contracts, read_contracts
 from nbdataops.ltv.contractual.expected_renewals import expected_renewals
-from nbdataops.ltv.fit.intervals import standard_deviation, with_interval
+from nbdataops.ltv.fit.intervals import scaled, standard_deviation, with_interval
 from nbdataops.ltv.fit.likelihood_model import LikelihoodModel, Uncertainty, require_draws
 from nbdataops.ltv.fit.rising import digamma_gap, log_beta_ratio
 from nbdataops.ltv.fit.sums import dot
@@ -114,6 +114,7 @@ class ShiftedBetaGeometric(LikelihoodModel):
 
         A renewal j periods ahead counts (1 + discount_rate)^-j; `horizon` may be `math.inf` with a discount rate
         (the discounted expected residual lifetime). `interval`, e.g. 0.9, adds `lower` and `upper` (delta method).
+        `margin`: a finite number; one below 0 is a loss.
         """
         return self._ahead(contracts, horizon, "value", margin, discount_rate, interval)
 
@@ -173,6 +174,7 @@ class ShiftedBetaGeometric(LikelihoodModel):
         discount_rate: object,
         interval: float | None,
     ) -> pd.Series | pd.DataFrame:
+        margin = require_number(margin, "margin", "give what a renewal is worth, a finite number")
         theta, data = self._theta(), read_contracts(contracts)
         unit_of(data, self.time_unit_, "contracts")
         force, h = require_discount_rate(discount_rate), self._whole(horizon)
@@ -181,13 +183,13 @@ class ShiftedBetaGeometric(LikelihoodModel):
         def predict(at: FloatArray) -> FloatArray:
             alpha, beta = at
             total = expected_renewals(alpha, beta + T, h, force)
-            return np.asarray(np.where(data.churned, 0.0, margin * total[code]))
+            return np.asarray(np.where(data.churned, 0.0, total[code]))
 
         value = predict(theta)
         if interval is None:
-            return pd.Series(value, index=data.index, name=name)
+            return pd.Series(margin * value, index=data.index, name=name)
         deviation = standard_deviation(predict, self._result())
-        return with_interval(value, deviation, interval, data.index, name)
+        return scaled(with_interval(value, deviation, interval, data.index, name), margin)
 
     def _whole(self, horizon: object) -> float:
         h = to_horizon(horizon, self.time_unit_)

@@ -20,18 +20,24 @@ class ChainLadder(Refitted):
 
     Family: empirical cohort. Everybody's repeat revenue (and transactions) is cumulated by age. From age j to j + 1
     it grows by the factor at which all who have been seen at j + 1 grew together; customers acquired at the same time
-    are carried on by these factors from where they stand. Where a cohort has brought nothing yet, the mean of the
+    (a cohort: the same age at the fit) are carried on by these factors from where their cohort stood at the fit,
+    whoever else is asked about. Where a cohort has brought nothing yet, or was not there at the fit, the mean of the
     older ones is added instead. Assumes: cohorts differ in level, not in shape; nothing changes with the calendar.
-    **It knows nothing beyond the oldest observed age and refuses a horizon that leads there**: with one acquisition
-    quarter (CDNOW) it has no answer, and says so. **Allocation is by age only**, as in `CohortDecay`. Source: Mack
+    **It knows nothing beyond the oldest observed age and refuses a horizon that leads there**, as it does for the
+    oldest customers of the fit at any horizon above 0: `ages.select(ages.T + horizon <= observed_ages_)` leaves them
+    out. With one acquisition quarter (CDNOW) it has no answer to a year ahead, and says so. **Allocation is by age only**, as in `CohortDecay`. Source: Mack
     1993, Distribution-free calculation of the standard error of chain ladder reserve estimates, ASTIN Bulletin
     23:213, for the estimator.
+
+    It has no `score`, and scikit-learn cannot cut its data, the log of whole cohorts, into folds: cut the log at an
+    earlier date, fit to what came before, and compare with what followed.
 
     `refits`: fits to resampled customers, from which intervals come (0: no intervals; 50 or more are enough for 90
     percent).
     `seed`: of the resampling.
     Fitted attributes: `ladder_` (by age: exposure, mean cumulated `transactions` and `revenue` on the ladder),
-    `observed_ages_` (time units), `time_unit_`, `refits_` (the fits to resampled customers).
+    `cohorts_` (by age at the fit: the mean `transactions` and `revenue` so far), `observed_ages_` (whole time units),
+    `time_unit_`, `refits_` (the fits to resampled customers).
 
     >>> from nbdataops.ltv import cohort_ages
     >>> log = pd.DataFrame({
@@ -40,12 +46,14 @@ class ChainLadder(Refitted):
     ...     "amount": [5.0, 6.0, 3.0, 5.0, 4.0],
     ... })
     >>> ages = cohort_ages(log, pd.Timestamp("2024-01-29"))
-    >>> ChainLadder().fit(ages).lifetime_value(ages, horizon=0).tolist()
-    [0.0, 0.0]
+    >>> model = ChainLadder().fit(ages)
+    >>> model.lifetime_value(ages.select(ages.T + 2 <= model.observed_ages_), horizon=2).tolist()
+    [2.0]
     """
 
     family: ClassVar[str] = "cohort"
     ladder_: pd.DataFrame
+    cohorts_: pd.DataFrame
     observed_ages_: int
     time_unit_: TimeUnit | None
 
@@ -70,8 +78,8 @@ class ChainLadder(Refitted):
     ) -> pd.Series | pd.DataFrame:
         """Expected transactions in the `horizon` after each customer's age, by age alone.
 
-        `horizon`: time units or a timedelta. Raises LtvInputError if the horizon leads beyond the oldest observed
-        age. `interval` needs `refits`.
+        `horizon`: time units or a timedelta; 0 is 0 for everybody. Raises LtvInputError if it leads anybody beyond the
+        oldest observed age. `interval` needs `refits`.
         """
         return self._ahead(ages, horizon, "transactions", "transactions", 0.0, interval)
 
@@ -80,6 +88,7 @@ class ChainLadder(Refitted):
     ) -> pd.Series | pd.DataFrame:
         """Expected revenue in the `horizon` after each customer's age, by age alone, discounted to that age.
 
+        `horizon` as in `expected_transactions`.
         `discount_rate`: effective rate per time unit; what comes within a time unit counts from its middle.
         `interval`, a level such as 0.9, adds `lower` and `upper` from the `refits` that the model was made with.
         """
@@ -129,6 +138,13 @@ class ChainLadder(Refitted):
             ladder[name] = np.array(level)
         self.ladder_ = pd.DataFrame(ladder).rename_axis(index="age")
         self.observed_ages_ = oldest
+        code, T = pd.factorize(ages.T, sort=True)
+        there = np.bincount(code, w, minlength=len(T))
+        so_far = {
+            name: np.bincount(code, w * _so_far(ages, name), minlength=len(T))[there > 0] / there[there > 0]
+            for name in ("transactions", "revenue")
+        }
+        self.cohorts_ = pd.DataFrame(so_far, index=pd.Index(T[there > 0], name="age"))
 
     def _ahead(
         self,
@@ -143,12 +159,10 @@ class ChainLadder(Refitted):
         _require_ages(ages)
         unit_of(ages, self.time_unit_, "ages")
         code, T = pd.factorize(ages.T)
-        h = self._require_seen(T, horizon)
-        spent = np.asarray(getattr(ages, component).sum(axis=1)).ravel()
-        mean = np.bincount(code, spent, minlength=len(T)) / np.maximum(np.bincount(code, minlength=len(T)), 1)
+        h = self._require_seen(ages.T, horizon)
 
         def by_customer(model: ChainLadder) -> pd.Series:
-            value = model._carried_on(T, mean, h, component, discount_rate)
+            value = model._carried_on(T, h, component, discount_rate)
             return pd.Series(value[code], index=ages.index, name=name)
 
         return self._answer(by_customer, interval)
@@ -161,25 +175,27 @@ class ChainLadder(Refitted):
         h = self._require_seen(nothing, horizon)
 
         def first(model: ChainLadder) -> pd.Series:
-            value = model._carried_on(nothing, nothing, h, component, discount_rate)
+            value = model._carried_on(nothing, h, component, discount_rate)
             return pd.Series(value, index=newcomer().index, name=name)
 
         return alone(self._answer(first, interval))
 
     def _require_seen(self, T: FloatArray, horizon: object) -> float:
-        """The horizon in time units, if it does not lead beyond the oldest observed age."""
+        """The horizon in time units, if it does not lead beyond the oldest observed age; 0 leads nowhere."""
         h = to_horizon(horizon, self.time_unit_)
-        if len(T) and T.max() + h > self.observed_ages_:
+        beyond = T + h > self.observed_ages_ * (1 + 1e-12)  # months are fractions of days
+        if h > 0 and beyond.any():
             raise LtvInputError(
-                f"nobody was seen beyond age {self.observed_ages_}, and the horizon leads to {T.max() + h:g}",
-                todo="shorten the horizon, or take a method that draws the curve on, such as CohortDecay",
+                f"nobody was seen beyond age {self.observed_ages_}, and the horizon leads {int(beyond.sum())} of "
+                f"{len(T)} customers there, up to age {T.max() + h:g}",
+                todo=f"shorten the horizon, leave them out with ages.select(ages.T + {h:g} <= {self.observed_ages_}), "
+                "or take a method that draws the curve on, such as CohortDecay",
             )
         return h
 
-    def _carried_on(
-        self, T: FloatArray, mean: FloatArray, h: float, component: str, discount_rate: float
-    ) -> FloatArray:
-        """What customers of each age T, who brought `mean` so far, bring in the horizon."""
+    def _carried_on(self, T: FloatArray, h: float, component: str, discount_rate: float) -> FloatArray:
+        """What customers of each age T bring in the horizon, from where their cohort stood at the fit."""
+        mean = self.cohorts_[component].reindex(T, fill_value=0.0).to_numpy()
         level = self.ladder_[component].to_numpy()
         whole = np.arange(len(level), dtype=np.float64)
         now = np.interp(T, whole, level)
@@ -190,6 +206,10 @@ class ChainLadder(Refitted):
             return np.asarray(np.where((now > 0) & (mean > 0), carried, gain))
 
         return discounted_in_steps(ahead, h, discount_rate)
+
+
+def _so_far(ages: CohortAges, component: str) -> FloatArray:
+    return np.asarray(getattr(ages, component).sum(axis=1), dtype=np.float64).ravel()
 
 
 def _require_ages(ages: object) -> None:

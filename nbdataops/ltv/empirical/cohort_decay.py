@@ -66,6 +66,9 @@ class CohortDecay(Refitted):
     `shape`: "power", "exponential", or "best", the one of lower deviance, chosen for each component and in every
     refit anew. Decay never turns into growth: a rising curve is fitted by a flat one.
 
+    It has no `score`, and scikit-learn cannot cut its data, the log of whole cohorts, into folds: cut the log at an
+    earlier date, fit to what came before, and compare with what followed.
+
     `refits`: fits to resampled customers, from which intervals come (0: no intervals; 50 or more are enough for 90
     percent).
     `seed`: of the resampling.

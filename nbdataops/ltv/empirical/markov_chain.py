@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from nbdataops.ltv.attrition.discounting import require_discount_rate
-from nbdataops.ltv.columns import FloatArray, LtvInputError, weights
+from nbdataops.ltv.columns import FloatArray, LtvInputError, require_number, to_floats, weights
 from nbdataops.ltv.empirical.newcomer import alone, newcomer
 from nbdataops.ltv.fit.refitted import Refitted
 from nbdataops.ltv.summary.recency_transitions import RecencyTransitions
@@ -27,6 +27,9 @@ class MarkovChain(Refitted):
     alive: `probability_alive` does not exist here.
     Source: Pfeifer and Carraway 2000, Modeling customer relationships as Markov chains, Journal of Interactive
     Marketing 14:43.
+
+    It has no `score`, and scikit-learn cannot cut its data, transitions of a whole log, into folds: cut the log at an
+    earlier date, fit to what came before, and compare with what followed.
 
     `smoothing`: so many periods with the overall rate and value are added to each state, so that a state that nobody
     was in has an answer.
@@ -71,10 +74,23 @@ class MarkovChain(Refitted):
         """Value of a customer in each state of a chain that is known, over `horizon` periods.
 
         `probabilities`: of a purchase within a period, by state, the most recent first. `values`: of a purchase, in
-        currency. `discount_rate`: per period, effective; what comes in a period counts from its end.
+        currency: one number, or one a state. `discount_rate`: per period, effective; what comes in a period counts
+        from its end. Raises LtvInputError for what is no probability, and for an infinite horizon without a discount
+        rate.
         """
-        p = np.asarray(probabilities, dtype=np.float64)
-        value = _value(p, p * values, horizon, require_discount_rate(discount_rate))
+        p = np.atleast_1d(to_floats(probabilities, "probabilities"))
+        if not (len(p) and ((p >= 0) & (p <= 1)).all()):
+            wrong = "there is none" if not len(p) else f"{p[~((p >= 0) & (p <= 1))][0]} is none"
+            raise LtvInputError(
+                f"no probabilities: {wrong}",
+                todo="give one number between 0 and 1 for each state, at least one",
+            )
+        worth = to_floats(np.atleast_1d(values), "values")
+        if worth.size not in (1, len(p)) or not np.isfinite(worth).all():
+            raise LtvInputError(f"values is {values}", todo="give one finite number, or one for each state")
+        periods, force = to_horizon(horizon, None), require_discount_rate(discount_rate)
+        _require_end(periods, force)
+        value = _value(p, p * worth, periods, force)
         return [float(v) for v in value]
 
     def fit(self, transitions: RecencyTransitions, y: object = None, sample_weight: object = None) -> Self:
@@ -84,8 +100,7 @@ class MarkovChain(Refitted):
         nothing. Raises LtvInputError where nobody was seen for a whole period, or ever in a state without smoothing.
         """
         _require_transitions(transitions)
-        if not (np.isfinite(self.smoothing) and self.smoothing >= 0):
-            raise LtvInputError(f"smoothing is {self.smoothing}", todo="give a number of periods, 0 or more")
+        require_number(self.smoothing, "smoothing", "give a number of periods, 0 or more", least=0)
         self.time_unit_, self.period_ = unit_of(transitions, None), transitions.period
         w = weights(sample_weight, transitions.index)
         rows = len(transitions.index)
@@ -208,8 +223,7 @@ class MarkovChain(Refitted):
         """What a chain expects of each state over the horizon, as a function of the chain."""
         periods = to_horizon(horizon, self.time_unit_) / self.period_
         force = require_discount_rate(discount_rate) * self.period_
-        if force == 0 and not np.isfinite(periods):
-            raise LtvInputError("an infinite horizon without a discount rate", todo="give one of both")
+        _require_end(periods, force)
 
         def of(chain: MarkovChain) -> FloatArray:
             p = chain.transitions_["probability"].to_numpy()
@@ -235,6 +249,13 @@ def _value(p: FloatArray, reward: FloatArray, periods: float, force: float) -> F
     if rest:
         value = (1 - rest) * value + rest * factor * (reward + move @ value)
     return value
+
+
+def _require_end(periods: float, force: float) -> None:
+    if force == 0 and not np.isfinite(periods):
+        raise LtvInputError(
+            "an infinite horizon without a discount rate", todo="give a finite horizon or a discount_rate"
+        )
 
 
 def _require_transitions(transitions: object) -> None:

@@ -16,6 +16,7 @@ from nbdataops.ltv.columns import (
     numbers,
     require_columns,
     require_frame,
+    require_number,
     require_rows,
     row_weights,
     to_floats,
@@ -96,6 +97,8 @@ class LastPeriod(_Naive):
     Family: naive. A rule that a shopkeeper applies with a pencil. Assumes: everybody goes on exactly as in the last
     `window` time units; nobody leaves, nobody comes back. Needs the columns `recent_transactions` and `recent_value`,
     which `rfm_summary(..., recent=window)` makes; another length is an error. An interval has no ends (NaN): a pencil knows no uncertainty.
+    It has no `score`: labels do not say which horizon they cover. Give cross-validation a `scoring`, a function of
+    the fitted rule, rfm and y that compares y with `lifetime_value(rfm, horizon)`.
 
     `time_unit`: "day", "week", "month" or "year", of the summaries and of every horizon; None takes what the data
     carry.
@@ -115,7 +118,7 @@ class LastPeriod(_Naive):
 
         Raises LtvInputError for a missing column and another time unit.
         """
-        if not (np.isfinite(self.window) and self.window > 0):
+        if require_number(self.window, "window", "give the length that `recent` had") <= 0:
             raise LtvInputError(f"window is {self.window}", todo="give the length that `recent` had")
         frame = require_frame(rfm)
         self._rates(frame)
@@ -155,6 +158,8 @@ class PastRate(Refitted, _Naive):
     (T + prior). Repeat spend is the customer's own mean, the population's where there was no repeat purchase.
     Needs `x`, `T` and `spend`. Intervals come from `refits` fits to resampled customers: by the uncertainty of the
     population's rate and spend, a customer's own history taken as it is; `seed`: of the resampling.
+    It has no `score`: labels do not say which horizon they cover. Give cross-validation a `scoring`, a function of
+    the fitted rule, rfm and y that compares y with `lifetime_value(rfm, horizon)`.
 
     `time_unit`: "day", "week", "month" or "year", of the summaries and of every horizon; None takes what the data
     carry.
@@ -188,8 +193,7 @@ class PastRate(Refitted, _Naive):
         `sample_weight`, or a column `n`: how many customers a row stands for; `y` is accepted for scikit-learn and
         changes nothing. Raises LtvInputError for a column that is missing or cannot be.
         """
-        if not (np.isfinite(self.prior) and self.prior >= 0):
-            raise LtvInputError(f"prior is {self.prior}", todo="give time units of shared history, 0 or more")
+        require_number(self.prior, "prior", "give time units of shared history, 0 or more", least=0)
         frame = require_frame(rfm)
         x, T, spend = _history(frame)
         n = numbers(frame, "n") if "n" in frame.columns else None

@@ -115,7 +115,8 @@ def rfm_cells(rfm: pd.DataFrame | Cells) -> Cells:
 
     `rfm` (pandas frame or Arrow table) needs the columns `x` (repeat transactions), `t_x` (time of the last one since
     the first purchase, 0 where x == 0) and `T` (age: time since the first purchase), in one time unit; with a column
-    `n`, a row stands for n customers. Raises `LtvInputError` (a `UsageError` and a `ValueError`) for anything that
+    `n`, a row stands for n customers. Cells carry the unit in `rfm.attrs["time_unit"]`; what pandas makes anew
+    (`groupby(...).size()`, `merge`) has lost it and must be told again, or no other unit is noticed. Raises `LtvInputError` (a `UsageError` and a `ValueError`) for anything that
     such customers cannot have.
 
     >>> frame = pd.DataFrame({"x": [0, 2, 0], "t_x": [0.0, 3.0, 0.0], "T": [5.0, 5.0, 5.0]})
@@ -154,7 +155,12 @@ def _distinct(
 
 
 def _possible(x: FloatArray, t_x: FloatArray, T: FloatArray) -> bool:
-    return not (np.any(t_x > T) or np.any(t_x[x == 0] > 0) or x.max(initial=0.0) > MOST_PURCHASES)
+    return not (
+        np.any(t_x > T)
+        or np.any(t_x[x == 0] > 0)
+        or np.any(x[T == 0] > 0)
+        or x.max(initial=0.0) > MOST_PURCHASES
+    )
 
 
 def _require_possible(x: WholeNumbers, t_x: FloatArray, T: FloatArray, index: pd.Index) -> None:
@@ -165,6 +171,12 @@ def _require_possible(x: WholeNumbers, t_x: FloatArray, T: FloatArray, index: pd
         "recency cannot exceed age: one unit for both?",
     )
     refuse((x == 0) & (t_x > 0), index, "t_x is not 0 although x is 0", "x counts repeat transactions only")
+    refuse(
+        (x > 0) & (T == 0),
+        index,
+        "x is not 0 although T is 0",
+        "repeat transactions take time: was T rounded down, or the first transaction counted in x?",
+    )
     if len(x) and float(x.max()) > MOST_PURCHASES:
         raise LtvInputError("x is larger than any count of transactions", todo="is x a count?")
 

@@ -20,14 +20,15 @@ class FitResult:
 
     parameters: the estimates. log_likelihood: at the maximum, of the data in its own units, all customers together.
     gradient_norm: largest absolute derivative by the logarithm of a parameter, per customer.
-    standard_errors: by parameter, from the observed information; NaN where the maximum is no interior peak.
+    standard_errors: by parameter, from the observed information; NaN of a parameter at its limit, and of all where the
+    likelihood is no peak in the others.
     condition_number: of the Hessian in the log-parameters; infinite where it is not positive definite.
     iterations: evaluations of likelihood and gradient. starts: starting points tried. converged: True, since a fit
     that did not converge raises NotConvergedError.
     identified: False if the data do not determine all parameters (a ridge, a parameter at its limit); `reason` then
     says which, and forecasts beyond the observed window rest on an assumption, not on data.
     covariance: of the log-parameters (of real ones as they are: `is_log` says which), in the order of `parameters`;
-    NaN where the Hessian is not positive definite.
+    NaN where standard errors are.
 
     A pickled fit result forgets the data, and with them the profile; everything else stays.
     """
@@ -50,8 +51,8 @@ class FitResult:
         """Intervals of all parameters from the profile likelihood: index `parameter`, columns `lower`, `upper`.
 
         They follow the skewness of the likelihood, which standard errors cannot, and tell how much the data say even
-        on a ridge: 0 or infinity where a side has no end. Costs some hundred evaluations of the likelihood.
-        Raises LtvInputError for a level outside of (0, 1) and for a result that was unpickled.
+        on a ridge: 0 or infinity where a side has no end, NaN where the profile could not be followed. Costs some
+        hundred evaluations of the likelihood. Raises LtvInputError for a level outside of (0, 1) and for a result that was unpickled.
         """
         z = two_sided(level)
         if self._peak is None:
@@ -86,7 +87,7 @@ class Peak:
         for side in (-1, 1):
             end = profile_end(self.objective, self.at, self.value, self.hessian, j, side * z)
             if self.objective.is_log[j]:
-                end = float(np.exp(end)) if np.isfinite(end) else (0.0 if side < 0 else np.inf)
+                end = float(np.exp(end)) if not np.isinf(end) else (0.0 if side < 0 else np.inf)
             ends.append(end)
         return ends[0], ends[1]
 

@@ -55,7 +55,9 @@ class Calendar:
 
     def of(self, rows: slice) -> NDArray[np.int32]:
         block = self.column[rows]
-        return (block if self.days == 1 else np.rint(block * self.days)).astype(np.int32)
+        if block.dtype.kind == "f":  # a hair below a whole day is that day
+            block = np.rint(block if self.days == 1 else block * self.days)
+        return block.astype(np.int32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +149,16 @@ def _blocks(rows: int) -> Iterator[slice]:
 
 
 def _is_calendar(column: NDArray[np.float64] | NDArray[np.integer], days: float) -> bool:
-    """True if all these times are whole days, but for rounding; the first block refutes most other units."""
+    """True if all these times are whole days, but for rounding; the first block refutes most other units.
+
+    Rounding makes no time zero: tiny ones are short times, not day 0.
+    """
     for rows in _blocks(len(column)):
         exact = column[rows] * days
-        exact -= np.rint(exact)
+        whole = np.rint(exact)
+        exact -= whole
         if not max(exact.max(), -exact.min()) < SAME_DAY:
+            return False
+        if np.count_nonzero(whole) != np.count_nonzero(column[rows]):
             return False
     return True

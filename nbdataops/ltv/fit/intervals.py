@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from nbdataops.ltv.columns import FloatArray
@@ -20,6 +21,8 @@ from nbdataops.ltv.fit.fit_result import FitResult, two_sided
 Range: TypeAlias = Literal["positive", "probability", "real"]
 STEP = 1e-4
 """Of the differences, in logarithms of a parameter."""
+LONGEST = 650.0
+"""The logarithm of the longest factor by which an end may lie above a prediction: nothing is known of it then."""
 
 
 def standard_deviation(
@@ -28,7 +31,7 @@ def standard_deviation(
     """Standard deviation of a prediction on its unlimited scale, elementwise; NaN where the fit determines none.
 
     `predict` maps parameters, in the order of `result.parameters`, to predictions. Where a prediction is at the limit
-    of its range whatever the parameters, the deviation is 0.
+    of its range whatever the parameters, the deviation is 0; where it is infinite close by, there is none either.
     """
     theta = np.array(list(result.parameters.values()))
     is_log = np.array(result.is_log)
@@ -42,10 +45,10 @@ def standard_deviation(
             there[j] = theta[j] * np.exp(side * STEP) if is_log[j] else theta[j] + side * STEP
             shifted.append(_unlimited(predict(there), range_))
         up, down = shifted
-        limit = ~(np.isfinite(up) & np.isfinite(down))  # of the range, to all digits, on one side at least
-        slopes.append(
-            np.where(limit, 0.0, np.where(limit, 0.0, up) - np.where(limit, 0.0, down)) / (2 * STEP)
-        )
+        limit = _at_limit(up, range_) | _at_limit(down, range_)  # to all digits, on one side at least
+        known = np.isfinite(up) & np.isfinite(down)
+        rise = np.where(known, up, 0.0) - np.where(known, down, 0.0)
+        slopes.append(np.where(known | limit, rise / (2 * STEP), np.nan))
     gradient = np.array(slopes)
     variance = np.einsum("i...,ij,j...->...", gradient, result.covariance, gradient)
     return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
@@ -61,7 +64,7 @@ def ends(
         return expit(at - reach), expit(at + reach)
     if range_ == "real":
         return value - reach, value + reach
-    return value * np.exp(-reach), value * np.exp(reach)
+    return value * np.exp(-reach), value * np.exp(np.minimum(reach, LONGEST))
 
 
 def with_interval(
@@ -75,6 +78,21 @@ def with_interval(
     """The columns `name`, `lower`, `upper` of what a verb answers when it is asked for an interval."""
     lower, upper = ends(value, deviation, level, range_)
     return pd.DataFrame({name: value, "lower": lower, "upper": upper}, index=index)
+
+
+def scaled(answer: pd.DataFrame, factor: float) -> pd.DataFrame:
+    """A value and its interval, `factor` times: a negative factor swaps the ends, 0 times anything is 0."""
+    lower, upper = ("lower", "upper") if factor >= 0 else ("upper", "lower")
+    given = {"lower": answer[lower], "upper": answer[upper]}
+    columns = {name: given.get(str(name), answer[name]) for name in answer.columns}
+    return pd.DataFrame(
+        {name: column * factor if factor else 0.0 for name, column in columns.items()}, index=answer.index
+    )
+
+
+def _at_limit(unlimited: FloatArray, range_: Range) -> NDArray[np.bool_]:
+    """Where a prediction on its unlimited scale was at an end of its range: 0, or 1 of a probability."""
+    return np.isneginf(unlimited) | (np.isposinf(unlimited) if range_ == "probability" else False)
 
 
 def _unlimited(value: FloatArray, range_: Range) -> FloatArray:

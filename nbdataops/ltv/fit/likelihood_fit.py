@@ -18,7 +18,7 @@ from nbdataops.errors import StageError
 from nbdataops.ltv.columns import FloatArray
 from nbdataops.ltv.fit.fit_result import FitResult, Peak
 from nbdataops.ltv.fit.objective import Evaluate, Objective
-from nbdataops.ltv.fit.one_thread import one_blas_thread
+from nbdataops.ltv.fit.one_thread import one_thread
 
 CONVERGED = 1e-6
 """Largest gradient, per customer and with respect to the logarithm of a parameter, that counts as zero."""
@@ -89,14 +89,20 @@ def maximise(
 def nearby_optimum(
     evaluate: Evaluate, names: Sequence[str], total_weight: float, near: Optimum
 ) -> FloatArray | None:
-    """The parameters of an optimum so close that the Hessian of `near` leads there; None if it does not.
+    """The parameters of a clear peak so close that the Hessian of `near` leads there; None if it does not.
 
     For refits under resampled weights: a few evaluations each, and no Hessian of their own. The last step is taken
-    unseen: it is far shorter than the resampling scatters, and leaves far less.
+    unseen: it is far shorter than the resampling scatters, and leaves far less. That the peak is clear is judged by the
+    Hessian corrected on the way; it is no more than close, so half of what `maximise` allows is a doubt already.
     """
     objective = Objective(evaluate, names, total_weight)
-    u, _, gradient, step = _approach(objective, near, near.at, CONVERGED)
-    return objective.theta(u + step) if _arrived(step, gradient, CONVERGED) else None
+    u, _, gradient, step, hessian = _approach(objective, near, near.at, CONVERGED)
+    if not _arrived(step, gradient, CONVERGED) or not _positive_definite(hessian):
+        return None
+    values = np.linalg.eigvalsh(hessian)
+    widest = 1 / np.sqrt(values[0] * total_weight)
+    clear = widest <= WIDEST_ERROR / 2 and values[-1] / values[0] <= WORST_CONDITION / 2
+    return objective.theta(u + step) if clear else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +123,7 @@ def _cold_search(
     from scipy.optimize import minimize  # late: it is a third of the time that importing this package takes
 
     for _ in range(3):
-        with one_blas_thread():
+        with one_thread("blas"):
             found = minimize(
                 objective,
                 u,
@@ -139,16 +145,16 @@ def _cold_search(
 
 def _warm_search(objective: Objective, warm: Optimum, middle: FloatArray) -> _Point:
     """From an optimum of other data."""
-    u, value, gradient, _ = _approach(objective, warm, middle, np.inf)
+    u, value, gradient, _, _ = _approach(objective, warm, middle, np.inf)
     return _polish(objective, u, value, gradient, middle)
 
 
 def _approach(
     objective: Objective, near: Optimum, middle: FloatArray, flat: float
-) -> tuple[FloatArray, float, FloatArray, FloatArray]:
+) -> tuple[FloatArray, float, FloatArray, FloatArray, FloatArray]:
     """Newton steps from `near` until they are short and no derivative is above `flat`, or limits or patience end.
 
-    Returns the point reached, the objective and its gradient there, and the next step. Starts with the Hessian of
+    Returns the point reached, the objective and its gradient there, the next step and the Hessian. Starts with that of
     `near` and corrects it by what every step shows of the curvature (BFGS); a step that leads up is cut.
     """
     u, hessian = np.clip(near.at, middle - REACH, middle + REACH), near.hessian
@@ -164,7 +170,7 @@ def _approach(
             u, value, gradient, cut = u + step, value_there, gradient_there, 1.0
         else:
             cut /= 4
-    return u, value, gradient, step
+    return u, value, gradient, step, hessian
 
 
 def _arrived(step: FloatArray, gradient: FloatArray, flat: float) -> bool:
@@ -275,8 +281,10 @@ def _judge(point: _Point, middle: FloatArray, objective: Objective, starts: int)
     definite = _positive_definite(point.hessian)
     condition = float(np.linalg.cond(point.hessian)) if definite else np.inf
     covariance = np.full(point.hessian.shape, np.nan)
-    if definite:
-        covariance = np.linalg.inv(point.hessian) / objective.total_weight
+    inside = np.flatnonzero(_at_limit(point.u, middle) == 0)
+    information = point.hessian[np.ix_(inside, inside)]
+    if len(inside) and _positive_definite(information):
+        covariance[np.ix_(inside, inside)] = np.linalg.inv(information) / objective.total_weight
     identified, reason = _identified(point, middle, objective, condition)
     if not converged:
         why = "" if identified else f"; {reason}"

@@ -129,6 +129,11 @@ class LikelihoodModel(Estimator, ABC):
                 f"the parameters cannot be drawn: {result.reason}",
                 todo='sample with parameters="fitted", which leaves their uncertainty out',
             )
+        return self._drawn_around(result, rng)
+
+    def _drawn_around(self, result: FitResult, rng: np.random.Generator) -> FloatArray:
+        """One draw of the parameters of a fit that determines them."""
+        theta = to_floats(list(result.parameters.values()), "parameters")
         is_log = np.array(result.is_log)
         values, vectors = np.linalg.eigh(result.covariance)
         shift = vectors @ (np.sqrt(np.maximum(values, 0.0)) * rng.standard_normal(len(theta)))

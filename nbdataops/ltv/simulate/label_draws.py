@@ -10,7 +10,7 @@ from scipy.special import expit
 
 from nbdataops.errors import did_you_mean
 from nbdataops.ltv.columns import FloatArray, LtvInputError
-from nbdataops.ltv.supervised.features import behaviour, on_a_log_scale
+from nbdataops.ltv.supervised.features import Typical, behaviour, least_age, on_a_log_scale
 
 
 def draw_labels(
@@ -45,7 +45,9 @@ def draw_labels(
     for name in covariates:
         if name not in rfm.columns:
             raise LtvInputError(f"no feature {name!r}", todo=did_you_mean(name, [*known, *rfm.columns]))
-    design, names = on_a_log_scale(behaviour(rfm, covariates))
+    once = np.ones(len(rfm))
+    features = behaviour(rfm, least_age(rfm, once), covariates)
+    design, names = on_a_log_scale(features, Typical.of(features, once))
     spread = design.std(axis=0)
     design = (design - design.mean(axis=0)) / np.where(spread > 1e-12, spread, 1.0)
 

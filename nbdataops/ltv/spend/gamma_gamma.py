@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from nbdataops.ltv.columns import (
+    LARGEST,
     FloatArray,
     IntArray,
     LtvInputError,
@@ -27,6 +28,9 @@ from nbdataops.ltv.fit.likelihood_model import LikelihoodModel, Uncertainty
 from nbdataops.ltv.spend.spend_model import draw_next_values
 from nbdataops.ltv.spend.value_sums import ValueSums, log_likelihood, value_sums
 from nbdataops.ltv.time_units import unit_of
+
+SMALLEST_DRAW = 1e-150
+"""A gamma variable of a tiny shape is often smaller than any double: what it divides stays one."""
 
 
 class GammaGamma(LikelihoodModel):
@@ -130,8 +134,7 @@ class GammaGamma(LikelihoodModel):
         """One posterior-predictive draw of the total value of so many `transactions`, one number a customer of `rfm`."""
         _, x, spend = _columns(rfm)
         p, q, gamma = self._draw_theta(rng, parameters)
-        with np.errstate(divide="ignore"):
-            scale = (gamma + x * spend) / rng.gamma(p * x + q)
+        scale = (gamma + x * spend) / np.maximum(rng.gamma(p * x + q), SMALLEST_DRAW)
         some = transactions > 0
         return np.where(some, rng.gamma(p * np.where(some, transactions, 1.0)) * scale, 0.0)
 
@@ -169,7 +172,7 @@ def _columns(rfm: object) -> tuple[pd.DataFrame, FloatArray, FloatArray]:
     require_rows(frame.index, "rfm")
     x = counts(frame, "x")
     values = to_floats(frame["spend"], "spend")
-    if not (values.min() >= 0 and values.max() < np.inf):
+    if not (values.min() >= 0 and values.max() <= LARGEST):
         values = numbers(frame[["spend"]].where(x[:, None] > 0, 0), "spend")
     return frame, x, values
 
@@ -181,7 +184,7 @@ def _repeaters(rfm: object) -> tuple[pd.DataFrame, IntArray, FloatArray]:
     require_rows(frame.index, "rfm")
     rows = np.flatnonzero(whole_numbers(frame, "x") > 0)
     spend = to_floats(frame["spend"], "spend").take(rows)
-    if not (spend.min(initial=0.0) >= 0 and spend.max(initial=0.0) < np.inf):
+    if not (spend.min(initial=0.0) >= 0 and spend.max(initial=0.0) <= LARGEST):
         numbers(frame.iloc[rows], "spend")  # an error that names the rows
     return frame, rows, spend
 
@@ -202,8 +205,9 @@ def _n(frame: pd.DataFrame) -> FloatArray | None:
 
 def _expected(theta: FloatArray, x: FloatArray, spend: FloatArray) -> FloatArray:
     p, q, gamma = theta
-    with np.errstate(invalid="ignore"):
-        return np.asarray(p * (gamma + x * spend) / (p * x + q - 1))
+    below = p * x + q - 1
+    exists = below > 0
+    return np.where(exists, p * (gamma + x * spend) / np.where(exists, below, 1.0), np.inf)
 
 
 def _starts(data: ValueSums) -> Sequence[Sequence[float]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import ClassVar, Self, overload
 
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from nbdataops.ltv.columns import (
+    LARGEST,
     FloatArray,
     LtvInputError,
     counts,
@@ -21,11 +23,19 @@ from nbdataops.ltv.columns import (
     row_weights,
     to_floats,
 )
+from nbdataops.ltv.covariates import covariate_names
+from nbdataops.ltv.fit.fit_result import FitResult
 from nbdataops.ltv.fit.intervals import standard_deviation, with_interval
+from nbdataops.ltv.fit.likelihood_fit import maximise
 from nbdataops.ltv.fit.likelihood_model import LikelihoodModel, Uncertainty
+from nbdataops.ltv.fit.standardised import Standardised
 from nbdataops.ltv.fit.sums import dot
 from nbdataops.ltv.spend.spend_model import draw_next_values
 from nbdataops.ltv.time_units import TimeUnit, unit_of
+
+COEFFICIENTS, DEVIATIONS = ("intercept", "slope"), ("tau", "sigma")
+OUTCOMES = ("spend", "total")
+"""Columns of a summary that hold what is to be explained."""
 
 
 class LogSpend(LikelihoodModel):
@@ -40,7 +50,7 @@ class LogSpend(LikelihoodModel):
     Source: a random-effects regression with known weights, standard; smearing is Duan 1983, Smearing estimate, JASA
     78:605.
 
-    `covariates`: numeric columns beside log(1 + x). `time_unit`: "day", "week", "month" or "year", of the summaries
+    `covariates`: numeric columns beside log(1 + x), in any unit and from any origin. `time_unit`: "day", "week", "month" or "year", of the summaries
     and of covariates that are times; None takes what the summary carries. `warm_start`: a second `fit` starts at the
     solution of the first.
     Fitted attributes: `intercept_`, `slope_` (of log(1 + x); 0 means independence), one `<name>_` a covariate,
@@ -62,6 +72,9 @@ class LogSpend(LikelihoodModel):
     smearing_: float
     n_repeaters_: int
     n_zero_spend_: int
+    _covariates: tuple[str, ...]
+    _searched: FitResult
+    _standardised: Standardised
 
     def __init__(
         self,
@@ -76,12 +89,12 @@ class LogSpend(LikelihoodModel):
     @property
     def real_parameters(self) -> tuple[str, ...]:  # type: ignore[override]
         """The coefficients, which may be negative."""
-        return ("intercept", "slope", *self.covariates)
+        return ("intercept", "slope", *self._names())
 
     @property
     def parameter_names(self) -> tuple[str, ...]:  # type: ignore[override]
         """All parameters: coefficients, then the two standard deviations."""
-        return (*self.real_parameters, "tau", "sigma")
+        return (*self.real_parameters, *DEVIATIONS)
 
     @classmethod
     def with_parameters(cls, *, time_unit: TimeUnit | None = None, **parameters: float) -> Self:
@@ -95,7 +108,8 @@ class LogSpend(LikelihoodModel):
         `y` is accepted for scikit-learn and changes nothing. Raises LtvInputError where there is no such repeater, and for
         a covariate that is missing somewhere.
         """
-        frame, x, spend = self._columns(rfm)
+        names = self._given_names()
+        frame, x, spend = self._columns(rfm, names)
         unit = unit_of(frame, self.time_unit)
         n = numbers(frame, "n") if "n" in frame.columns else None
         w = row_weights(sample_weight, n, frame.index)
@@ -105,17 +119,9 @@ class LogSpend(LikelihoodModel):
                 "no customer has a repeat transaction of positive value",
                 todo="fit on customers with x > 0 and spend > 0",
             )
-        design = self._design(frame, x)[used]
+        design = self._design(frame, x, names)[used]
         w_used = np.ones(int(used.sum())) if w is None else w[used]
-        y = np.log(spend[used])
-        start = float(np.average(y, weights=w_used))
-        spread = max(float(np.sqrt(np.average((y - start) ** 2, weights=w_used))), 1e-3)
-        zero = [0.0] * (design.shape[1] - 1)
-        self._fit_likelihood(
-            partial(_log_likelihood, y=y, design=design, x=x[used], w=w_used),
-            [(start, *zero, 0.7 * spread, 0.7 * spread), (start, *zero, 0.2 * spread, spread)],
-            float(w_used.sum()),
-        )
+        self._search(names, np.log(spend[used]), design, x[used], w_used)
         self.n_repeaters_, self.n_zero_spend_ = int(used.sum()), int(((x > 0) & (spend == 0)).sum())
         self.smearing_ = 1.0
         raw = self._expected(self._theta(), frame, x, spend)
@@ -123,6 +129,30 @@ class LogSpend(LikelihoodModel):
         self.smearing_ = dot(repeats, np.where(x > 0, spend, 0.0)) / dot(repeats, np.where(x > 0, raw, 0.0))
         self.time_unit_ = unit
         return self
+
+    def _search(
+        self, names: tuple[str, ...], y: FloatArray, design: FloatArray, x: FloatArray, w: FloatArray
+    ) -> None:
+        """Maximise the likelihood in standardised columns, and keep the coefficients of the columns as they are."""
+        standardised = Standardised.of(design, w)
+        start = float(np.average(y, weights=w))
+        spread = max(float(np.sqrt(np.average((y - start) ** 2, weights=w))), 1e-3)
+        zero = [0.0] * (design.shape[1] - 1)
+        known = self.__dict__.get("_covariates", ())
+        searched, optimum = maximise(
+            partial(_log_likelihood, y=y, design=standardised.design(design), x=x, w=w),
+            (*COEFFICIENTS, *names, *DEVIATIONS),
+            [(start, *zero, 0.7 * spread, 0.7 * spread), (start, *zero, 0.2 * spread, spread)],
+            float(w.sum()),
+            self._optimum if self.warm_start and names == known else None,
+            real=(*COEFFICIENTS, *names),
+        )
+        for name in known:
+            delattr(self, f"{name}_")
+        self._covariates, self._standardised = names, standardised
+        self._searched, self._optimum = replace(searched, _peak=None), optimum
+        self.fit_result_ = standardised.result(searched)
+        self._set(self.fit_result_.parameters)
 
     @overload
     def expected_spend(self, rfm: pd.DataFrame, *, interval: None = None) -> pd.Series: ...
@@ -145,9 +175,12 @@ class LogSpend(LikelihoodModel):
 
     def spend_deviation(self, rfm: pd.DataFrame) -> FloatArray:
         """Standard deviation of the logarithm of `expected_spend`, by customer; NaN where not identified."""
-        result = self._result()
+        self._result()
         frame, x, spend = self._known_unit(rfm)
-        return standard_deviation(lambda theta: self._expected(theta, frame, x, spend), result)
+        to_data = self._standardised.to_data(len(self.parameter_names))
+        return standard_deviation(
+            lambda theta: self._expected(to_data @ theta, frame, x, spend), self._searched
+        )
 
     def draw_totals(
         self,
@@ -191,13 +224,32 @@ class LogSpend(LikelihoodModel):
             raise LtvInputError(
                 "no repeater with a positive spend to score", todo="score customers with x > 0"
             )
-        design = self._design(frame, x)[used]
+        design = self._design(frame, x, self._covariates)[used]
         value, _ = _log_likelihood(theta, np.log(spend[used]), design, x[used], w_used)
         return value / float(w_used.sum())
 
-    def _columns(self, rfm: object) -> tuple[pd.DataFrame, FloatArray, FloatArray]:
+    def _drawn_around(self, result: FitResult, rng: np.random.Generator) -> FloatArray:
+        """Drawn in standardised columns: in others, rounding can be larger than the uncertainty."""
+        drawn = super()._drawn_around(self._searched, rng)
+        return np.asarray(self._standardised.to_data(len(drawn)) @ drawn)
+
+    def _given_names(self) -> tuple[str, ...]:
+        """The covariates of the next fit, whose coefficients become attributes beside those of the class."""
+        own = {
+            name for cls in type(self).__mro__ for name in (*vars(cls), *vars(cls).get("__annotations__", ()))
+        }
+        parameters = (*COEFFICIENTS, *DEVIATIONS)
+        taken = {name[:-1] for name in own if name.endswith("_")}.union(parameters, ("x", "n"))
+        return covariate_names(self.covariates, taken, OUTCOMES)
+
+    def _names(self) -> tuple[str, ...]:
+        """The covariates of the fit; before one, those of the next."""
+        known: tuple[str, ...] | None = self.__dict__.get("_covariates")
+        return self._given_names() if known is None else known
+
+    def _columns(self, rfm: object, names: tuple[str, ...]) -> tuple[pd.DataFrame, FloatArray, FloatArray]:
         frame = require_frame(rfm)
-        require_columns(frame, ("x", "spend", *self.covariates))
+        require_columns(frame, ("x", "spend", *names))
         require_rows(frame.index, "rfm")
         x = counts(frame, "x")
         return frame, x, numbers(frame[["spend"]].where(x[:, None] > 0, 0), "spend")
@@ -205,16 +257,22 @@ class LogSpend(LikelihoodModel):
     def _known_unit(self, rfm: object) -> tuple[pd.DataFrame, FloatArray, FloatArray]:
         """The columns of customers to predict; in the unit of the fit, since a covariate may be a time."""
         self._require_fit("time_unit_")
-        frame, x, spend = self._columns(rfm)
+        frame, x, spend = self._columns(rfm, self._covariates)
         unit_of(frame, self.time_unit_)
         return frame, x, spend
 
-    def _design(self, frame: pd.DataFrame, x: FloatArray) -> FloatArray:
+    def _design(self, frame: pd.DataFrame, x: FloatArray, names: tuple[str, ...]) -> FloatArray:
         columns = [np.ones(len(x)), np.log1p(x)]
-        for name in self.covariates:
+        for name in names:
             values = to_floats(frame[name], name)
             refuse(
                 ~np.isfinite(values), frame.index, f"{name} is missing or infinite", "fill it before the fit"
+            )
+            refuse(
+                np.abs(values) > LARGEST,
+                frame.index,
+                f"{name} is too large to add up",
+                "is this number a bug?",
             )
             columns.append(values)
         return np.stack(columns, axis=1)
@@ -224,7 +282,7 @@ class LogSpend(LikelihoodModel):
     ) -> tuple[FloatArray, FloatArray]:
         """Mean and variance of the logarithm of each customer's own mean, given its history."""
         *coefficients, tau, sigma = theta
-        line = np.einsum("ij,j", self._design(frame, x), np.array(coefficients))
+        line = np.einsum("ij,j", self._design(frame, x, self._covariates), np.array(coefficients))
         known = (x > 0) & (spend > 0)
         own = np.log(np.where(known, spend, 1.0)) + sigma**2 / (2 * np.maximum(x, 1.0))
         weight = np.where(known, tau**2 / (tau**2 + sigma**2 / np.maximum(x, 1.0)), 0.0)

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
-from nbdataops.ltv.columns import FloatArray, require_frame
+from nbdataops.ltv.columns import FloatArray, LtvInputError, require_frame
 from nbdataops.ltv.fit.likelihood_model import Uncertainty, require_draws
 
 
@@ -31,6 +31,16 @@ class SpendModel(Protocol):
     ) -> FloatArray:
         """One posterior-predictive draw of the total value of so many transactions, by customer."""
         ...
+
+
+def require_spend_model(spend: object) -> None:
+    """Raise unless `spend` has the verbs of a spend model; a class has them, but nothing to say."""
+    verbs = ("expected_spend", "spend_deviation", "draw_totals")
+    if isinstance(spend, type) or not all(callable(getattr(spend, verb, None)) for verb in verbs):
+        what = spend.__name__ if isinstance(spend, type) else repr(spend)
+        raise LtvInputError(
+            f"spend is no fitted spend model: {what:.60}", todo="give spend=GammaGamma().fit(rfm)"
+        )
 
 
 def draw_next_values(

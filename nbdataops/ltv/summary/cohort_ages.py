@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from nbdataops.ltv.columns import FloatArray, weights
+from nbdataops.ltv.columns import FloatArray, LtvInputError, refuse, weights
 from nbdataops.ltv.summary.log_days import purchase_days
 from nbdataops.ltv.summary.purchase_log import LogRules, ReturnsRule, ZeroRule
 from nbdataops.ltv.time_units import TimeUnit, days_per
@@ -47,6 +49,34 @@ class CohortAges:
                 "revenue": w @ self.revenue,
             },
             index=pd.Index(ages, name="age"),
+        )
+
+    def select(self, customers: Sequence[Any] | NDArray[Any] | pd.Index | pd.Series) -> CohortAges:
+        """These customers alone, in the order of `index`: labels of it, or a mask with one bool a customer.
+
+        `ages.select(ages.T <= 26)` are the customers no older than 26 time units. Raises LtvInputError for a customer
+        who is not there, and for a mask of another length or index.
+        """
+        given = pd.Index(customers) if not isinstance(customers, pd.Series) else customers
+        if pd.api.types.is_bool_dtype(given.dtype) and len(given):
+            same = len(given) == len(self.index)
+            if not same or (isinstance(customers, pd.Series) and not customers.index.equals(self.index)):
+                raise LtvInputError(
+                    f"a mask of {len(given)} for {len(self.index)} customers, or with another index",
+                    todo="make it from these ages, e.g. ages.T <= 26",
+                )
+            mask = np.asarray(given, dtype=bool)
+        else:
+            labels = pd.Index(given)
+            refuse(~labels.isin(self.index), labels, "no such customer", "take labels of ages.index")
+            mask = self.index.isin(labels)
+        rows = np.flatnonzero(mask)
+        return replace(
+            self,
+            index=self.index[rows],
+            T=self.T[rows],
+            transactions=self.transactions[rows],
+            revenue=self.revenue[rows],
         )
 
 

@@ -1,12 +1,14 @@
 """What a customer looks like, in terms that mean the same at every date.
 
 Whatever grows with age (age itself, counts, totals) means something else a year later, and models trained on labels of
-an earlier date would meet values that they have never seen. So counts become rates, and dates become silences.
+an earlier date would meet values that they have never seen. So counts become rates, and dates become silences. What a
+time or an amount is compared with comes from the training rows, so neither the time unit nor the currency matters.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -28,11 +30,37 @@ DERIVED = ("rate", "silence", "spend")
 LINEAR = ("log_rate", "log_silence", "log_spend", "repeats")
 MOST_CATEGORIES = 255
 """How many categories of one covariate scikit-learn's trees can split on."""
+LEAST_AGE = 0.02
+"""What share of the mean age a customer's age is counted as at least: a purchase on the second day is no daily habit.
+Half a week in half a year."""
 
 
-def behaviour(rfm: object, covariates: Sequence[str] = ()) -> pd.DataFrame:
-    """By customer: `rate` (repeat transactions per time unit, age counted as 1 at least), `silence` (time since the
-    last transaction), `spend` (0 where there was no repeat one), and the covariates as they are.
+@dataclass(frozen=True, slots=True)
+class Typical:
+    """What counts as 1 on the log scale: the training rows' mean `rate`, mean `silence`, and `spend` of a repeater."""
+
+    rate: float
+    silence: float
+    spend: float
+
+    @classmethod
+    def of(cls, features: pd.DataFrame, w: FloatArray) -> Typical:
+        """Means of the features that `behaviour` makes, under the weights `w` of the rows; 1 where there is nothing."""
+        rate, silence, spend = (features[name].to_numpy() for name in DERIVED)
+        return cls(_mean_or_one(rate, w), _mean_or_one(silence, w), _mean_or_one(spend, w * (spend > 0)))
+
+
+def least_age(rfm: object, w: FloatArray) -> float:
+    """The age that younger customers are counted as, in time units of `rfm`: a share of the mean age under `w`."""
+    frame = require_frame(rfm)
+    require_columns(frame, ("T",))
+    require_rows(frame.index, "rfm")
+    return LEAST_AGE * _mean_or_one(numbers(frame, "T"), w)
+
+
+def behaviour(rfm: object, least_age: float, covariates: Sequence[str] = ()) -> pd.DataFrame:
+    """By customer: `rate` (repeat transactions per time unit, age counted as `least_age` at least), `silence` (time
+    since the last transaction), `spend` (0 where there was no repeat one), and the covariates as they are.
 
     Raises LtvInputError for a covariate that is missing, that is a label, or that bears the name of a feature.
     """
@@ -49,21 +77,23 @@ def behaviour(rfm: object, covariates: Sequence[str] = ()) -> pd.DataFrame:
     )
     spend = numbers(frame[["spend"]].where(x[:, None] > 0, 0), "spend")
     features = pd.DataFrame(
-        {"rate": x / np.maximum(T, 1.0), "silence": T - np.minimum(t_x, T), "spend": spend}, index=frame.index
+        {"rate": x / np.maximum(T, least_age), "silence": T - np.minimum(t_x, T), "spend": spend},
+        index=frame.index,
     )
     return pd.concat([features, frame[list(covariates)]], axis=1)
 
 
-def on_a_log_scale(features: pd.DataFrame) -> tuple[FloatArray, list[str]]:
+def on_a_log_scale(features: pd.DataFrame, typical: Typical) -> tuple[FloatArray, list[str]]:
     """A design for linear models: log1p of rate, silence and spend, whether there was a repeat transaction, covariates.
 
+    Rate, silence and spend are in terms of the `typical` ones: log1p bends at 1, which must not depend on units.
     Covariates must be numbers there; a category is an error that says to encode it, a missing value one that says to
     fill it.
     """
     columns = {
-        "log_rate": np.log1p(features["rate"]),
-        "log_silence": np.log1p(features["silence"]),
-        "log_spend": np.log1p(features["spend"]),
+        "log_rate": np.log1p(features["rate"] / typical.rate),
+        "log_silence": np.log1p(features["silence"] / typical.silence),
+        "log_spend": np.log1p(features["spend"] / typical.spend),
         "repeats": (features["rate"] > 0).astype(float),
     }
     for name in features.columns[3:]:
@@ -97,6 +127,18 @@ def for_trees(features: pd.DataFrame) -> pd.DataFrame:
                 todo="make a number of it that means the same at every origin, e.g. time until the origin",
             )
     return pd.DataFrame(columns, index=features.index)
+
+
+def class_bounds(values: FloatArray, w: FloatArray, classes: int) -> FloatArray:
+    """Bounds of classes of about equally many customers; repeated values make fewer classes. NaN is in none."""
+    counting = (w > 0) & ~np.isnan(values)
+    values, w = values[counting], w[counting]
+    if not len(values):
+        return np.zeros(0)
+    order = np.argsort(values, kind="stable")
+    up_to = np.cumsum(w[order])
+    wanted = np.arange(1, classes) / classes * up_to[-1]
+    return np.unique(values[order][np.searchsorted(up_to, wanted * (1 - 1e-12))])
 
 
 def categories_of(features: pd.DataFrame) -> dict[str, pd.Index]:
@@ -138,6 +180,12 @@ def coded(features: pd.DataFrame, categories: dict[str, pd.Index]) -> FloatArray
 def without_empty_columns(design: FloatArray) -> FloatArray:
     """What trees are fitted to: a column that is missing in every row, which they cannot bin, is 0 instead."""
     return np.where(np.isnan(design).all(axis=0), 0.0, design)
+
+
+def _mean_or_one(values: FloatArray, w: FloatArray) -> float:
+    total = float(w.sum())
+    mean = float(w @ values) / total if total > 0 else 0.0
+    return mean if mean > 0 else 1.0
 
 
 def _require_names(covariates: Sequence[str]) -> None:

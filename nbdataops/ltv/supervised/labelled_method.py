@@ -8,8 +8,17 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 
-from nbdataops.ltv.columns import FloatArray, LtvInputError, numbers, require_frame, require_rows, row_weights
+from nbdataops.ltv.columns import (
+    FloatArray,
+    LtvInputError,
+    numbers,
+    require_frame,
+    require_number,
+    require_rows,
+    row_weights,
+)
 from nbdataops.ltv.fit.refitted import Refitted
+from nbdataops.ltv.supervised.features import least_age
 from nbdataops.ltv.supervised.labels import Labels, Scale, carried_to, explained_deviance, read_labels
 from nbdataops.ltv.time_units import TimeUnit, unit_of
 
@@ -22,6 +31,7 @@ class LabelledMethod(Refitted, ABC):
     scale: Scale
     time_unit: TimeUnit | None
     time_unit_: TimeUnit | None
+    least_age_: float
 
     def fit(self, rfm: pd.DataFrame, y: Any = None, sample_weight: object = None) -> Self:
         """Learn from summaries at earlier origins and what followed within `train_horizon`.
@@ -38,6 +48,7 @@ class LabelledMethod(Refitted, ABC):
         self.time_unit_ = unit_of(frame, self.time_unit)
         labels = read_labels(y, frame.index)
         w = row_weights(sample_weight, count_of_rows(frame), frame.index)
+        self.least_age_ = least_age(frame, np.ones(len(frame)) if w is None else w)
         prepared = self._prepare(frame)
         self._fit_all(
             lambda model, drawn: model._fit_once(
@@ -126,3 +137,10 @@ class LabelledMethod(Refitted, ABC):
 def count_of_rows(frame: pd.DataFrame) -> FloatArray | None:
     """How many customers each row stands for; None if one each."""
     return numbers(frame, "n") if "n" in frame.columns else None
+
+
+def require_whole(value: object, name: str, least: int) -> None:
+    """A parameter that counts something: a whole number, `least` or more."""
+    todo = f"give a whole number, {least} or more"
+    if require_number(value, name, todo, least=least) % 1:
+        raise LtvInputError(f"{name} is {value}", todo=todo)

@@ -10,7 +10,14 @@ import pandas as pd
 from scipy.special import xlogy
 
 from nbdataops.ltv.attrition.discounting import require_discount_rate
-from nbdataops.ltv.columns import FloatArray, LtvInputError, numbers, require_columns, to_floats
+from nbdataops.ltv.columns import (
+    FloatArray,
+    LtvInputError,
+    numbers,
+    require_columns,
+    require_number,
+    to_floats,
+)
 from nbdataops.ltv.time_units import to_horizon
 
 Scale: TypeAlias = Literal["refuse", "linear"]
@@ -56,7 +63,7 @@ def read_labels(y: object, index: pd.Index) -> Labels:
 
 
 def carried_to(
-    horizon: object, train_horizon: float, scale: str, time_unit: str | None, rate: object
+    horizon: object, train_horizon: object, scale: str, time_unit: str | None, rate: object
 ) -> float:
     """What a prediction over `train_horizon` is multiplied with for `horizon`, discounted at `rate` per time unit.
 
@@ -64,19 +71,21 @@ def carried_to(
     """
     if scale not in ("refuse", "linear"):
         raise LtvInputError(f"scale is {scale!r}", todo='give "refuse" or "linear"')
-    if not (np.isfinite(train_horizon) and train_horizon > 0):
-        raise LtvInputError(f"train_horizon is {train_horizon}", todo="give the length of the label window")
+    todo = "give the length of the label window in time units, e.g. 13 for 13 weeks"
+    covered = require_number(train_horizon, "train_horizon", todo)
+    if covered <= 0:
+        raise LtvInputError(f"train_horizon is {covered:g}", todo=todo)
     h = to_horizon(horizon, time_unit)
-    if scale == "refuse" and abs(h - train_horizon) > 1e-9 * train_horizon:
+    if scale == "refuse" and abs(h - covered) > 1e-9 * covered:
         raise LtvInputError(
-            f"the labels cover {train_horizon:g} time units, the horizon is {h:g}",
+            f"the labels cover {covered:g} time units, the horizon is {h:g}",
             todo='train on labels of that horizon, or declare scale="linear": the horizon is like its beginning',
         )
     if not np.isfinite(h):
         raise LtvInputError("horizon is infinite", todo="give a finite horizon")
     force = require_discount_rate(rate)
     length = -np.expm1(-force * h) / force if force else h
-    return float(length / train_horizon)
+    return float(length / covered)
 
 
 def explained_deviance(actual: FloatArray, predicted: FloatArray, w: FloatArray) -> float:

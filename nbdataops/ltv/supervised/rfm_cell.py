@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from nbdataops.ltv.columns import FloatArray, IntArray, LtvInputError
-from nbdataops.ltv.supervised.features import behaviour
-from nbdataops.ltv.supervised.labelled_method import LabelledMethod
+from nbdataops.ltv.columns import FloatArray, IntArray, require_number
+from nbdataops.ltv.supervised.features import behaviour, class_bounds
+from nbdataops.ltv.supervised.labelled_method import LabelledMethod, require_whole
 from nbdataops.ltv.supervised.labels import Labels, Scale
 from nbdataops.ltv.time_units import TimeUnit
 
@@ -32,7 +32,8 @@ class RFMCell(LabelledMethod):
     carry.
     Needs the columns `x`, `t_x`, `T` and `spend`.
     Fitted attributes: `cells_` (by cell: customers, mean `value`, mean `transactions`), `cuts_` (bounds of the
-    classes), `time_unit_`, `refits_` (the fits to resampled customers).
+    classes), `least_age_` (that younger customers are counted as), `time_unit_`, `refits_` (the fits to resampled
+    customers).
 
     >>> past = pd.DataFrame({"x": [3, 0] * 50, "t_x": [8.0, 0.0] * 50, "T": 10.0, "spend": [5.0, 0.0] * 50})
     >>> label = pd.Series([20.0, 0.0] * 50)
@@ -60,20 +61,16 @@ class RFMCell(LabelledMethod):
         self.time_unit = time_unit
 
     def _prepare(self, frame: pd.DataFrame) -> pd.DataFrame:
-        if isinstance(self.bins, bool) or int(self.bins) != self.bins or self.bins < 1:
-            raise LtvInputError(f"bins is {self.bins}", todo="give a whole number, 1 or more")
-        if not (np.isfinite(self.shrinkage) and self.shrinkage >= 0):
-            raise LtvInputError(
-                f"shrinkage is {self.shrinkage}", todo="give a number of customers, 0 or more"
-            )
-        return behaviour(frame)
+        require_whole(self.bins, "bins", 1)
+        require_number(self.shrinkage, "shrinkage", "give a number of customers, 0 or more", least=0)
+        return behaviour(frame, self.least_age_)
 
     def _fit_once(self, features: pd.DataFrame, labels: Labels, w: FloatArray) -> None:
         repeats = features["rate"].to_numpy() > 0
         self.cuts_ = {
-            "silence": _cuts(features["silence"].to_numpy(), w, self.bins),
-            "rate": _cuts(features["rate"].to_numpy()[repeats], w[repeats], self.bins),
-            "spend": _cuts(features["spend"].to_numpy()[repeats], w[repeats], self.bins),
+            "silence": class_bounds(features["silence"].to_numpy(), w, self.bins),
+            "rate": class_bounds(features["rate"].to_numpy()[repeats], w[repeats], self.bins),
+            "spend": class_bounds(features["spend"].to_numpy()[repeats], w[repeats], self.bins),
         }
         targets = {"value": labels.value}
         if labels.transactions is not None:
@@ -100,17 +97,6 @@ class RFMCell(LabelledMethod):
         rate = np.where(repeats, classes[1] + 1, 0)
         spend = np.where(repeats, classes[2], 0)
         return (classes[0] * widths[1] + rate) * widths[2] + spend, widths
-
-
-def _cuts(values: FloatArray, w: FloatArray, bins: int) -> FloatArray:
-    """Bounds of classes of about equally many customers; repeated values make fewer classes."""
-    values, w = values[w > 0], w[w > 0]
-    if not len(values):
-        return np.zeros(0)
-    order = np.argsort(values, kind="stable")
-    up_to = np.cumsum(w[order])
-    wanted = np.arange(1, bins) / bins * up_to[-1]
-    return np.unique(values[order][np.searchsorted(up_to, wanted * (1 - 1e-12))])
 
 
 def _shrunk_means(

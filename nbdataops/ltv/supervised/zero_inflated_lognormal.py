@@ -10,11 +10,18 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, log_expit
 
-from nbdataops.ltv.columns import FloatArray, LtvInputError, require_frame, require_rows, row_weights
+from nbdataops.ltv.columns import (
+    FloatArray,
+    LtvInputError,
+    require_frame,
+    require_number,
+    require_rows,
+    row_weights,
+)
 from nbdataops.ltv.fit.intervals import standard_deviation, with_interval
 from nbdataops.ltv.fit.likelihood_model import LikelihoodModel, Uncertainty, require_draws
 from nbdataops.ltv.fit.sums import dot
-from nbdataops.ltv.supervised.features import behaviour, on_a_log_scale
+from nbdataops.ltv.supervised.features import Typical, behaviour, least_age, on_a_log_scale
 from nbdataops.ltv.supervised.labelled_method import count_of_rows
 from nbdataops.ltv.supervised.labels import Scale, carried_to, explained_deviance, read_labels
 from nbdataops.ltv.time_units import TimeUnit, unit_of
@@ -24,11 +31,12 @@ class ZeroInflatedLognormal(LikelihoodModel):
     """Logistic regression for who buys at all, lognormal regression for how much.
 
     Family: supervised. The label of a row is zero with one probability, else lognormal; the log odds and the log mean
-    are linear in standardised features (logarithms of the rate of purchases, the silence since the last one and mean
-    spend, whether there was a repeat purchase, and `covariates`). E(value) = P(buys) exp(mu + sigma^2 / 2). Trained
-    at an earlier origin on what followed; assumes that the next window is like the label window and that positive
-    values are lognormal, the same sigma for all: if not, exp(sigma^2 / 2) scales every prediction. Source: Wang, Liu
-    and Miao 2019, A deep probabilistic model for customer lifetime value prediction, arXiv:1912.07753, for the loss.
+    are linear in standardised features (logarithms of 1 plus the rate of purchases, the silence since the last one and
+    mean spend, each over its mean in the training rows; whether there was a repeat purchase; `covariates`). E(value) =
+    P(buys) exp(mu + sigma^2 / 2). Trained at an earlier origin on what followed; assumes that the next window is like
+    the label window and that positive values are lognormal, the same sigma for all: if not, exp(sigma^2 / 2) scales
+    every prediction. Source: Wang, Liu and Miao 2019, A deep probabilistic model for customer lifetime value
+    prediction, arXiv:1912.07753, for the loss.
 
     `ridge`: penalty on the squared standardised coefficients, in rows; above 0 separable data have a finite answer,
     at 0 they end in `fit_result_.identified = False`. `covariates`: numeric columns beside `x`, `t_x`, `T` and
@@ -39,7 +47,9 @@ class ZeroInflatedLognormal(LikelihoodModel):
     carry.
     `warm_start`: a second `fit` starts at the solution of the first.
     Fitted attributes: `coefficients_` (by feature: `buys`, `log_value`, standardised), `mean_` and `scale_` (which
-    the features were standardised with), `sigma_`, `fit_result_` (of the penalised likelihood), `time_unit_`.
+    the features were standardised with), `typical_` (rate, silence and spend that the logarithms are relative to),
+    `least_age_` (that younger customers are counted as), `sigma_`, `fit_result_` (of the penalised likelihood),
+    `time_unit_`.
 
     >>> rng = np.random.default_rng(0)
     >>> x = rng.poisson(1.5, 2000)
@@ -96,13 +106,15 @@ class ZeroInflatedLognormal(LikelihoodModel):
         frame = require_frame(rfm)
         require_rows(frame.index, "rfm")
         carried_to(self.train_horizon, self.train_horizon, self.scale, None, 0.0)
-        if not (np.isfinite(self.ridge) and self.ridge >= 0):
-            raise LtvInputError(f"ridge is {self.ridge}", todo="give a penalty, 0 or more")
+        require_number(self.ridge, "ridge", "give a penalty, 0 or more", least=0)
         unit = unit_of(frame, self.time_unit)
         value = read_labels(y, frame.index).value
         w = row_weights(sample_weight, count_of_rows(frame), frame.index)
         w = np.ones(len(frame)) if w is None else w
-        design, _ = on_a_log_scale(behaviour(frame, self.covariates))
+        self.least_age_ = least_age(frame, w)
+        features = behaviour(frame, self.least_age_, self.covariates)
+        self.typical_ = Typical.of(features, w)
+        design, _ = on_a_log_scale(features, self.typical_)
         self.mean_ = np.average(design, axis=0, weights=w)
         spread = np.sqrt(np.average((design - self.mean_) ** 2, axis=0, weights=w))
         self.scale_ = np.where(spread > 1e-12, spread, 1.0)
@@ -213,7 +225,8 @@ class ZeroInflatedLognormal(LikelihoodModel):
     def _design(self, frame: pd.DataFrame) -> FloatArray:
         """Standardised features of customers to predict, in the unit of the fit."""
         unit_of(frame, self.time_unit_)
-        return self._standardised(on_a_log_scale(behaviour(frame, self.covariates))[0])
+        features = behaviour(frame, self.least_age_, self.covariates)
+        return self._standardised(on_a_log_scale(features, self.typical_)[0])
 
     def _standardised(self, design: FloatArray) -> FloatArray:
         return np.column_stack([np.ones(len(design)), (design - self.mean_) / self.scale_])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +9,10 @@ import numpy as np
 from nbdataops.validate.checks.recording import Recorder, observable
 from nbdataops.validate.inputs import CheckInputs, Floats
 from nbdataops.validate.measurement import Measurement
-from nbdataops.validate.ranking import Ranking, capture, normalised_gini, spearman
+from nbdataops.validate.ranking import Ranking, capture, correlation, normalised_gini
 from nbdataops.validate.resample import draws, intervals
 
+STATISTICS = ("gini", "spearman", "capture")
 PAST = ("past_total", "past_value", "past_rate")
 """Population columns that serve as the naive ranking when neither `baseline` nor a naive method is given."""
 
@@ -67,15 +67,10 @@ def _gains(record: Recorder, component: str, naive: Floats, weights: Floats) -> 
     model, rule, truth = (
         Ranking.of(scores) for scores in (inputs.predicted(inputs.subject, component), naive, actual)
     )
-    statistics: tuple[tuple[str, Callable[[Ranking, Floats], float]], ...] = (
-        ("gini", lambda r, w: normalised_gini(r, truth, actual, w)),
-        ("spearman", lambda r, w: spearman(r, truth, w)),
-        ("capture", lambda r, w: capture(r, actual, w)),
-    )
+    figures = np.array([_of_both((model, rule), truth, actual, w) for w in weights])
     made = []
-    for name, statistic in statistics:
-        ours = np.array([statistic(model, w) for w in weights])
-        theirs = np.array([statistic(rule, w) for w in weights])
+    for k, name in enumerate(STATISTICS):
+        ours, theirs = figures[:, 0, k], figures[:, 1, k]
         gain = ours - theirs
         reason = "" if np.isfinite(gain[0]) else "no ranking: one side is constant, or nothing happened"
         (interval,) = intervals(gain[:1], gain[1:, None], (reason,))
@@ -91,6 +86,19 @@ def _gains(record: Recorder, component: str, naive: Floats, weights: Floats) -> 
                 detail=detail,
             )
         )
+    return made
+
+
+def _of_both(
+    rankings: tuple[Ranking, Ranking], truth: Ranking, actual: Floats, weights: Floats
+) -> list[tuple[float, float, float]]:
+    """`STATISTICS` of both rankings, from one curve each."""
+    perfect, true_ranks = truth.curve(actual, weights), truth.midranks(weights)
+    made = []
+    for ranking in rankings:
+        curve = ranking.curve(actual, weights)
+        rank_correlation = correlation(ranking.midranks(weights), true_ranks, weights)
+        made.append((normalised_gini(curve, perfect), rank_correlation, capture(curve)))
     return made
 
 
