@@ -65,7 +65,7 @@ class RunReport:
     report_json: Path
     notebooks: Mapping[str, Path]
     required_label: str
-    may_leak: tuple[str, ...] = ()
+    world: World
     strict: bool = False
 
     @property
@@ -82,7 +82,7 @@ class RunReport:
             "as_of": self.as_of.isoformat(),
             "seconds": round(self.execution.seconds, 3),
             "stages": [n.to_dict() for n in self.execution.nodes],
-            "study": self.study.to_dict() | {"may_leak": list(self.may_leak)},
+            "study": self.study.to_dict() | {"may_leak": list(self.world.may_leak)},
             "candidate": {"digest": self.candidate.digest, **self.decision.to_dict()},
             "report": _relative(self.report, self.root),
             "report_json": _relative(self.report_json, self.root),
@@ -175,7 +175,7 @@ def finish_run(product: Product, runner: Runner, world: World, execution: Execut
         report_json=written.json,
         notebooks=written.notebooks,
         required_label=spec.release.require.label,
-        may_leak=world.may_leak,
+        world=world,
     )
     runner.summarise(
         {"label": study.label, "candidate": candidate.digest, "decision": decision.to_dict()["decision"],
@@ -198,11 +198,12 @@ def _written_before(
         return None
     if last["digest"] != candidate.digest or last["decision"] != decision.to_dict():
         return None
-    reports = sorted(product.store.reports.glob("*/report.html"))
-    if not reports or not reports[-1].with_suffix(".json").is_file():
+    summaries = {run["id"]: run["summary"] for run in product.journal.runs(50)}
+    html = product.root / summaries.get(last["run"], {}).get("report", "")
+    if not html.is_file() or not html.with_suffix(".json").is_file():
         return None
     notebooks = {n.node.id: product.store.root / n.notebook for n in execution.nodes if n.notebook}
-    return Written(reports[-1], reports[-1].with_suffix(".json"), notebooks)
+    return Written(html, html.with_suffix(".json"), notebooks)
 
 
 def report_built(product: Product, plan: Plan, folder: Path | None) -> Reported:
@@ -318,6 +319,12 @@ def _studied(world: World, execution: Execution, now: datetime) -> datetime:
     return min(
         (made.get(n.key or "", now) for n in execution.nodes if n.node.kind is NodeKind.CHECK), default=now
     )
+
+
+def evidence_expires(world: World, execution: Execution) -> datetime | None:
+    """When the gate will refuse this evidence for its age; None when the policy sets no limit."""
+    allowed = _policy(world.spec).evidence_max_age
+    return None if allowed is None else _studied(world, execution, world.observed) + allowed
 
 
 def _policy(spec: ProductSpec) -> Policy:

@@ -35,13 +35,17 @@ Listener = Callable[[dict[str, Any]], None]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a run may be told beyond the declaration. `horizon` counts in the metric's time unit."""
+    """What a run may be told beyond the declaration. `horizon` counts in the metric's time unit.
+
+    `keep_going`: after a failure execute all that does not need what failed, too.
+    """
 
     as_of: date | None = None
     horizon: int | None = None
     jobs: int | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     force: frozenset[str] = frozenset()
+    keep_going: bool = False
 
 
 def open_product(path: str | Path = ".") -> Product:
@@ -163,6 +167,11 @@ class Product:
 
         return release_candidate(self, self.plan(), datetime.now(UTC))
 
+    def close(self) -> None:
+        """Close the ledger, if it was opened; asking for anything opens it again."""
+        if "journal" in self.__dict__:
+            self.journal.ledger.close()
+
     # ------------------------------------------------------------------ inside
     def _plan(self, world: World, goals: Callable[[World], Any], options: Options) -> Plan:
         from nbdataops.build.expand import expand
@@ -188,6 +197,7 @@ class Product:
             lambda: self.executor,
             product=self.spec.product,
             jobs=options.jobs,
+            keep_going=options.keep_going,
             listeners=listeners,
         ) as runner:
             yield runner

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 import pytest
 
-from nbdataops.cli import VERBS, commands
+from nbdataops.cli import VERBS
+from nbdataops.cli.commands import commands
 from nbdataops.errors import ExitCode
 
 TEXT = (Path(__file__).parent.parent / "docs" / "cli.md").read_text()

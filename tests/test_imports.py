@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,10 @@ import pytest
 
 from nbdataops.build.nodes import State
 from nbdataops.workspace import open_product
+from tests.cli.settled import built
 from tests.conftest import Notebook
+
+__all__ = ["built"]
 
 DATA = {"pandas", "pyarrow", "duckdb"}
 DECLARATION = {"sqlalchemy", "pydantic", "yaml"}
@@ -40,6 +44,11 @@ def imported_by(code: str, folder: Path) -> set[str]:
     code += (
         "\nimport json, sys\nprint(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))\n"
     )
+    return set(json.loads(run_python(code, folder)))
+
+
+def run_python(code: str, folder: Path) -> str:
+    """What a fresh interpreter prints that runs `code` in `folder`."""
     environment = {k: v for k, v in os.environ.items() if k != "NBDATAOPS_STORE"}
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -50,7 +59,7 @@ def imported_by(code: str, folder: Path) -> set[str]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return set(json.loads(done.stdout))
+    return done.stdout
 
 
 def verb(*arguments: str) -> str:
@@ -96,6 +105,52 @@ def test_a_plan_is_made_without_the_packages_that_execute_notebooks(blank: Path)
 
     assert {"pyarrow", "pydantic"} <= imported
     assert imported & (NOTEBOOKS | {"IPython", "matplotlib", "scipy", "sklearn", "jinja2"}) == set()
+
+
+NOTHING_TO_DO = """if True:
+    import os, sys
+    before = set(sys.modules)
+    import json
+    before |= set(sys.modules)
+    from nbdataops.cli import main
+    sys.argv = ["nbdataops", "run", *{arguments!r}]
+    out = sys.stdout
+    sys.stdout = open(os.devnull, "w")
+    try:
+        main()
+    except SystemExit as end:
+        assert end.code == 0, end.code
+    sys.stdout = out
+    print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+
+
+@pytest.mark.parametrize("arguments", [[], ["--json"]])
+def test_a_run_with_nothing_to_do_imports_json_os_and_the_witness(
+    witnessed: Path, arguments: list[str]
+) -> None:
+    done = run_python(NOTHING_TO_DO.format(arguments=arguments), witnessed)
+
+    assert set(json.loads(done)) <= {
+        "nbdataops",
+        "nbdataops.cli",
+        "nbdataops.cli.unchanged",
+        "nbdataops.store",
+        "nbdataops.store.witness",
+        "zlib",
+        "encodings.ascii",
+        "encodings.utf_8",
+    }
+
+
+@pytest.fixture(scope="module")
+def witnessed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A product of which everything is built, after `nbdataops run` from its folder."""
+    root = tmp_path_factory.mktemp("witnessed") / "product"
+    shutil.copytree(built, root, ignore=shutil.ignore_patterns("witness"))
+    imported_by(verb("run"), root)
+    assert (root / ".nbdataops" / "witness").is_file()
+    return root
 
 
 @pytest.mark.kernel

@@ -23,6 +23,7 @@ FLOORS = [
         "stage",
         "workspace",
         "verbs",
+        "second_look",
         "doctor",
         "reference_products",
         "__main__",

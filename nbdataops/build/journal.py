@@ -67,6 +67,14 @@ _result = sa.Table(
     sa.Column("created", sa.String, nullable=False),
     sa.Column("seconds", sa.Float, nullable=False),
 )
+_memory = sa.Table(
+    "stage_memory",
+    _tables,
+    sa.Column("node", sa.String, primary_key=True),
+    sa.Column("stage", sa.String, nullable=False),
+    sa.Column("run", sa.String, nullable=False),
+    sa.Column("peak_bytes", sa.BigInteger, nullable=False),
+)
 _lease = sa.Table(
     "lease",
     _tables,
@@ -135,6 +143,18 @@ class Result:
     notebook: str | None
     created: str
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Peaks:
+    """Bytes of memory at the peak, by node, and the most that any node of a stage took."""
+
+    by_node: Mapping[str, int]
+    by_stage: Mapping[str, int]
+
+    def of(self, node: str, stage: str) -> int | None:
+        """The node's own, else that of its stage elsewhere, else None."""
+        return self.by_node.get(node, self.by_stage.get(stage))
 
 
 class Journal:
@@ -259,6 +279,22 @@ class Journal:
             }
             for row in rows
         ]
+
+    # ------------------------------------------------------------------ memory
+    def remember_peak(self, run: str, node: str, stage: str, peak_bytes: int) -> None:
+        """The memory that a node took in this run, whatever became of it; what was known of it is replaced."""
+        with self.ledger.begin() as db:
+            db.execute(_memory.delete().where(_memory.c.node == node))
+            db.execute(_memory.insert().values(node=node, stage=stage, run=run, peak_bytes=peak_bytes))
+
+    def peaks(self) -> Peaks:
+        """What nodes took the last time that they ran."""
+        with self.ledger.begin() as db:
+            rows = db.execute(sa.select(_memory)).mappings().all()
+        by_stage: dict[str, int] = {}
+        for row in rows:
+            by_stage[row["stage"]] = max(row["peak_bytes"], by_stage.get(row["stage"], 0))
+        return Peaks({row["node"]: row["peak_bytes"] for row in rows}, by_stage)
 
     # ------------------------------------------------------------------ results
     def commit(self, run: str, result: Result, **values: Any) -> None:

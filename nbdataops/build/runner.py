@@ -18,24 +18,20 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from nbdataops.build.assign import (
-    injected_source,
-    json_parameters,
-    kernel_environment,
-    make_assignment,
-    write_assignment,
-)
+from nbdataops.build.assign import make_assignment, write_assignment
 from nbdataops.build.collect import collect
 from nbdataops.build.events import Events, Listener
 from nbdataops.build.execution import Execution, NodeRun
-from nbdataops.build.executors import Cancel, Executor, Limits, StageJob
+from nbdataops.build.executors import Cancel, Executor
 from nbdataops.build.journal import Journal, Output, Result
 from nbdataops.build.keys import KeyParts, key_parts
 from nbdataops.build.nodes import Action, Feed, Node, NodeKind, State
 from nbdataops.build.plan import Cache, Plan, PlannedNode, resolve_inputs
 from nbdataops.build.reader import SnapshotReader
-from nbdataops.build.schedule import run_in_order
+from nbdataops.build.schedule import Task, run_tasks
 from nbdataops.build.signing import sign
+from nbdataops.build.stage_job import make_job
+from nbdataops.build.workload import Workload
 from nbdataops.build.world import World
 from nbdataops.errors import (
     CancelledError,
@@ -47,8 +43,8 @@ from nbdataops.errors import (
     StageTimeout,
     StoreError,
 )
-from nbdataops.session.secrets import resolve_secret
 from nbdataops.store.locations import Store
+from nbdataops.store.witness import NAME as WITNESS
 
 HEARTBEAT_S = 2.0
 
@@ -57,6 +53,7 @@ class Runner:
     """Owns one run from lease to end. Use as a context manager: it cleans up whatever happens.
 
     `executor` gives what executes notebooks, and is asked only when one must be: papermill takes a second to import.
+    After a failure nothing more is executed, unless `keep_going`: then all that does not need what failed still is.
     """
 
     def __init__(
@@ -67,11 +64,13 @@ class Runner:
         *,
         product: str,
         jobs: int | None = None,
+        keep_going: bool = False,
         listeners: Sequence[Listener] = (),
     ) -> None:
         self.store, self.journal, self.executor = store, journal, executor
         self.product = product
         self.jobs = jobs or os.cpu_count() or 1
+        self.keep_going = keep_going
         now = datetime.now(UTC)
         self.run = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         self.folder = store.runs / self.run
@@ -82,10 +81,13 @@ class Runner:
         self._ended = threading.Event()
         self._done: dict[str, NodeRun] = {}
         self._lock = threading.Lock()
+        self._halted: NodeRun | None = None
+        self._told = False
 
     # ------------------------------------------------------------------ life
     def __enter__(self) -> Runner:
         self.journal.start_run(self.run, self.product, datetime.now(UTC))
+        (self.store.root / WITNESS).unlink(missing_ok=True)  # what it says of the last run is over
         self._previous = dict(self._catch_signals())
         self._heart = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         self._heart.start()
@@ -160,12 +162,14 @@ class Runner:
         )
         planned = {n.node.id: n for n in plan.nodes}
         cache = Cache(plan.world.results)
-        run_in_order(
-            [n.node.id for n in plan.nodes],
-            {n.node.id: n.node.after for n in plan.nodes},
-            lambda node_id: self._node(planned[node_id], plan.world, cache),
+        load = Workload(plan, self.journal.peaks(), self.jobs)
+        run_tasks(
+            load.tasks,
+            lambda node_id: self._node(planned[node_id], plan.world, cache, load),
             jobs=self.jobs,
             stop=self.cancel.event,
+            free_bytes=load.free_bytes,
+            on_hold=self._hold,
         )
         for node_id, planned_node in planned.items():
             if node_id not in self._done:
@@ -174,7 +178,11 @@ class Runner:
         nodes = tuple(self._done[n.node.id] for n in plan.nodes)
         return Execution(self.run, nodes, time.monotonic() - started)
 
-    def _node(self, planned: PlannedNode, world: World, cache: Cache) -> None:
+    def _hold(self, task: Task) -> None:
+        needs = task.peak_bytes / 1e9
+        self.events.emit("message", text=f"{task.id} waits for memory: it took {needs:.1f} GB the last time")
+
+    def _node(self, planned: PlannedNode, world: World, cache: Cache, load: Workload) -> None:
         node = planned.node
         if node.unavailable:
             self._end(planned, State.SKIPPED, 0.0, (node.unavailable,))
@@ -202,11 +210,14 @@ class Runner:
                     key=hit.key, output=hit.output, notebook=hit.notebook,
                 )  # fmt: skip
                 return
+            if self._halted is not None:
+                self._leave(planned, self._halted)
+                return
             self._start(planned)
             if node.kind is NodeKind.CHECK:
                 output, notebook = self._check(node, inputs), None
             else:
-                output, notebook = self._stage(node, world, inputs)
+                output, notebook = self._stage(node, world, inputs, load)
             seconds = time.monotonic() - started
             self._commit(planned, parts, output, notebook, seconds)
         except NbdataopsError as error:
@@ -241,7 +252,9 @@ class Runner:
             ) from error
         return Output(facts=json.dumps({"measurements": measured}, sort_keys=True))
 
-    def _stage(self, node: Node, world: World, inputs: Mapping[Feed, Any]) -> tuple[Output, str]:
+    def _stage(
+        self, node: Node, world: World, inputs: Mapping[Feed, Any], load: Workload
+    ) -> tuple[Output, str]:
         stage = world.graph.stages[node.stage]
         slug = node.id.replace("/", "--")
         work = self.folder / "work" / slug
@@ -251,31 +264,21 @@ class Runner:
         path = write_assignment(assignment, work / "assignment.json")
         notebook = self.folder / "notebooks" / f"{slug}.ipynb"
         notebook.parent.mkdir(parents=True, exist_ok=True)
-        execution = world.spec.execution
-        threads = max(1, (os.cpu_count() or 1) // self.jobs)
-        job = StageJob(
-            stage=node.stage,
-            node=node.id,
-            notebook=world.declared.notebooks[node.stage],
-            parameters=json_parameters(stage, node),
-            injected=injected_source(stage, node),
-            assignment=path,
-            output=notebook,
-            cwd=world.spec.root,
-            environment=kernel_environment(path, world.spec.root, threads=threads),
-            limits=Limits(
-                cell_timeout_s=execution.cell_timeout_s,
-                stage_timeout_s=execution.stage_timeout_s,
-                output_bytes=int(execution.output_limit_mb * 1_000_000),
-            ),
-            redact=tuple(
-                v
-                for name in stage.secrets
-                if (v := resolve_secret(name, world.spec.secret_providers, world.spec.root)) and len(v) > 3
-            ),
+        job = make_job(
+            node,
+            world,
+            path,
+            notebook,
+            threads=max(1, (os.cpu_count() or 1) // self.jobs),
             on_cell=lambda done, total: self.events.emit("cell", node=node.id, done=done, total=total),
+            on_memory=lambda now, peak: load.take(node.id, now, peak),
         )
-        self.executor().execute(job, self.cancel)
+        try:
+            self.executor().execute(job, self.cancel)
+        finally:
+            if (peak := load.peak(node.id)) is not None:
+                with contextlib.suppress(StoreError):  # what the stage itself comes to tells more
+                    self.journal.remember_peak(self.run, node.id, node.stage, peak)
         sign(notebook)
         self._still_same(stage.module_digests, world)
         output = collect(node, world, deposit, self.reader.store)
@@ -333,6 +336,18 @@ class Runner:
         )
         self._record(NodeRun(node, action, state, seconds, reasons, **more))
 
+    def _leave(self, planned: PlannedNode, failed: NodeRun) -> None:
+        """Do not start what would have to be executed, after a failure."""
+        with self._lock:
+            first, self._told = not self._told, True
+        if first:
+            text = (
+                "nothing more is started after this failure; --keep-going goes on with what does not need it"
+            )
+            self.events.emit("message", text=text)
+        why = f"not started, since {failed.node.id} {failed.state.value}"
+        self._end(planned, State.SKIPPED, 0.0, (f"{why}; --keep-going goes on",))
+
     def _fail(self, planned: PlannedNode, error: NbdataopsError, seconds: float) -> None:
         state = State.FAILED
         if isinstance(error, StageTimeout):
@@ -345,7 +360,10 @@ class Runner:
                 self.run, node.id, state=state.value, action=planned.action.value, seconds=seconds,
                 error=error.to_dict(),
             )  # fmt: skip
-        self._record(NodeRun(node, planned.action, state, seconds, planned.reasons, error=error))
+        failed = NodeRun(node, planned.action, state, seconds, planned.reasons, error=error)
+        if not self.keep_going:
+            self._halted = self._halted or failed
+        self._record(failed)
 
     def _record(self, run: NodeRun) -> None:
         with self._lock:

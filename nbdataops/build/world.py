@@ -80,6 +80,11 @@ def declare(spec: ProductSpec) -> Declared:
     return Declared(spec, build_graph(spec, stages), shown, MappingProxyType(notebooks))
 
 
+def imports_of(graph: Graph) -> frozenset[str]:
+    """Top-level names of all modules that the notebooks import, and the project's modules for them."""
+    return frozenset(name for stage in graph.stages.values() for name in stage.imports)
+
+
 def _notebooks(root: Path) -> dict[Path, bytes]:
     visible = (
         p
@@ -123,17 +128,15 @@ def observe(
             report(f"ingested {name}: {state.snapshot.rows:,} rows")
         sources[name] = state
     resolved, first, complete_to = _resolve(as_of or spec.as_of, spec, sources, now().date())
-    graph = declared.graph
-    imports = sorted({name for stage in graph.stages.values() for name in stage.imports})
-    key, packages = environment(imports)
+    installed = environment(imports_of(declared.graph))
     return World(
         declared=declared,
         sources=MappingProxyType(sources),
         as_of=resolved,
         first=first,
         complete_to=complete_to,
-        environment=key,
-        packages=packages,
+        environment=installed.digest,
+        packages=installed.packages,
         results=journal.results(),
         observed=now(),
         overrides=MappingProxyType(dict(overrides)),

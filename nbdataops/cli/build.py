@@ -16,6 +16,7 @@ from nbdataops.cli import options
 @options.as_of
 @click.option("--horizon", type=click.IntRange(1), default=None, help="Instead of the contract's horizon.")
 @options.jobs
+@options.keep_going
 @options.parameters
 @options.force
 @options.as_json
@@ -25,6 +26,7 @@ def command(
     as_of: date | None,
     horizon: int | None,
     jobs: int | None,
+    keep_going: bool,
     parameters: tuple[tuple[str, str], ...],
     force: tuple[str, ...],
     as_json: bool,
@@ -36,7 +38,12 @@ def command(
 
     product = open_product(root)
     settings = Options(
-        as_of=as_of, jobs=jobs, parameters=options.parsed(parameters), force=frozenset(force), horizon=horizon
+        as_of=as_of,
+        jobs=jobs,
+        parameters=options.parsed(parameters),
+        force=frozenset(force),
+        horizon=horizon,
+        keep_going=keep_going,
     )
     with progress() as listener:
         report = product.build(stages, settings, listener=listener)

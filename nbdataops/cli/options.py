@@ -68,8 +68,22 @@ def force(f: F) -> F:
     )
 
 
+def keep_going(f: F) -> F:
+    return click.option(
+        "--keep-going",
+        "-k",
+        is_flag=True,
+        help="After a failure, go on with all that does not need what failed.",
+    )(f)
+
+
 def print_json(value: Any) -> None:
-    click.echo(json.dumps(value, default=str, ensure_ascii=False))
+    click.echo(json_line(value))
+
+
+def json_line(value: Any) -> str:
+    """The one line that `--json` prints."""
+    return json.dumps(value, default=str, ensure_ascii=False)
 
 
 def parsed(pairs: tuple[tuple[str, str], ...]) -> dict[str, Any]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from nbdataops.cli.unchanged import near
 
 if TYPE_CHECKING:
     from nbdataops.build.execution import Execution
@@ -26,30 +28,32 @@ LABELS = {"validated": ("✓", "green"), "corroborated": ("◐", "yellow"), "unv
 
 def run_summary(report: RunReport) -> None:
     """The number first, then why to believe it or not, then what was done."""
-    click.echo()
+    _echo((*run_lines(report), f"Report   {near(str(report.report))}"))
+
+
+def run_lines(report: RunReport) -> tuple[str, ...]:
+    """The summary of a run without its last line, which depends on the folder one is in."""
     study = report.study.to_dict()
-    _number(study, report)
-    _verdicts(study)
-    _gate(report.decision.to_dict(), report.candidate.digest)
-    _executed(report.execution)
-    click.echo(f"Report   {_near(report.report)}")
+    return (
+        "",
+        *_number(study, report),
+        *_verdicts(study),
+        *_gate(report.decision.to_dict(), report.candidate.digest),
+        *_executed(report.execution),
+    )
 
 
 def study_summary(report: RunReport) -> None:
-    click.echo()
     study = report.study.to_dict()
-    _number(study, report)
-    _verdicts(study)
-    _executed(report.execution)
+    _echo(("", *_number(study, report), *_verdicts(study), *_executed(report.execution)))
 
 
 def build_summary(report: BuildReport) -> None:
-    click.echo()
-    _executed(report.execution)
+    _echo(("", *_executed(report.execution)))
 
 
 def release_summary(released: Released) -> None:
-    _gate(released.decision.to_dict(), released.digest)
+    _echo(_gate(released.decision.to_dict(), released.digest))
     if released.number is not None:
         click.echo(f"Release  {released.number}")
 
@@ -92,10 +96,15 @@ def status_summary(status: Status) -> None:
     )
     for node in status.nodes:
         if node["error"]:
-            _error(node["node"], node["state"], node["error"])
+            _echo(_error(node["node"], node["state"], node["error"]))
 
 
-def _number(study: dict[str, Any], report: RunReport) -> None:
+def _echo(lines: Iterable[str]) -> None:
+    for line in lines:
+        click.echo(line)
+
+
+def _number(study: dict[str, Any], report: RunReport) -> Iterator[str]:
     number = study.get("number") or {}
     glyph, colour = LABELS.get(study["label"], ("?", "red"))
     chip = click.style(f"{glyph} {study['label']}", fg=colour, bold=True)
@@ -104,46 +113,46 @@ def _number(study: dict[str, Any], report: RunReport) -> None:
         interval = ""
         if number.get("lower") is not None:
             interval = f" (90 % interval {number['lower']:,.0f} to {number['upper']:,.0f})"
-        click.echo(
+        yield (
             click.style(f"{number['value']:,.0f} {unit}", bold=True)
             + f"{interval}, {number['per_customer']:.2f} {unit} per customer   {chip}"
         )
     else:
-        click.echo(f"no number   {chip}")
-    click.echo(click.style(f"  as of {report.as_of}, {number.get('method', '')}", dim=True))
+        yield f"no number   {chip}"
+    yield click.style(f"  as of {report.as_of}, {number.get('method', '')}", dim=True)
     for reason in study.get("reasons", []):
-        click.echo(f"  {reason}")
+        yield f"  {reason}"
 
 
-def _verdicts(study: dict[str, Any]) -> None:
+def _verdicts(study: dict[str, Any]) -> Iterator[str]:
     records = study.get("evidence", [])
     if not records:
         return
     kinds: dict[str, Counter[str]] = {}
     for record in records:
         kinds.setdefault(f"{record['code']} {record['kind']}", Counter())[record["verdict"]] += 1
-    click.echo("Evidence")
+    yield "Evidence"
     for kind, counts in sorted(kinds.items()):
         shown = "  ".join(
             click.style(f"{MARKS[v][0]} {counts[v]} {v}", fg=MARKS[v][1]) for v in MARKS if counts.get(v)
         )
-        click.echo(f"  {kind:22} {shown}")
+        yield f"  {kind:22} {shown}"
 
 
-def _gate(decision: dict[str, Any], digest: str) -> None:
+def _gate(decision: dict[str, Any], digest: str) -> Iterator[str]:
     accepted = decision["decision"] == "accepted"
-    click.echo(
+    yield (
         f"Gate     {click.style(decision['decision'], fg='green' if accepted else 'red', bold=True)}"
         f"  candidate {digest[:12]}"
     )
     reasons = decision["reasons"]
     for reason in reasons[:6]:
-        click.echo(f"  {reason}")
+        yield f"  {reason}"
     if len(reasons) > 6:
-        click.echo(click.style(f"  and {len(reasons) - 6} more: see the report", dim=True))
+        yield click.style(f"  and {len(reasons) - 6} more: see the report", dim=True)
 
 
-def _executed(execution: Execution) -> None:
+def _executed(execution: Execution) -> Iterator[str]:
     stages = Counter(
         n.action.value if n.state.value == "succeeded" else n.state.value for n in execution.nodes
     )
@@ -151,26 +160,19 @@ def _executed(execution: Execution) -> None:
         f"{count} {'executed' if a == 'run' else 'reused' if a == 'reuse' else a}"
         for a, count in sorted(stages.items())
     )
-    click.echo(f"Nodes    {shown} in {execution.seconds:.0f} s")
+    idle = "nothing to do: " if all(n.action.value in ("reuse", "skip") for n in execution.nodes) else ""
+    yield f"Nodes    {idle}{shown} in {execution.seconds:.0f} s"
     for failed in execution.failures:
         assert failed.error is not None
-        _error(failed.node.id, failed.state.value, failed.error.to_dict())
+        yield from _error(failed.node.id, failed.state.value, failed.error.to_dict())
 
 
-def _error(node: str, state: str, error: dict[str, Any]) -> None:
+def _error(node: str, state: str, error: dict[str, Any]) -> Iterator[str]:
     where = error["where"]
     place = " ".join(f"{k} {where[k]}" for k in ("cell", "line") if k in where)
-    click.echo(click.style(f"{state}: {node}", fg="red", bold=True) + (f", {place}" if place else ""))
-    click.echo(f"  {error['what']}")
+    yield click.style(f"{state}: {node}", fg="red", bold=True) + (f", {place}" if place else "")
+    yield f"  {error['what']}"
     for line in error["detail"].splitlines()[-14:]:
-        click.echo(click.style(f"    {line}", dim=True))
+        yield click.style(f"    {line}", dim=True)
     if error["todo"]:
-        click.echo(f"  {error['todo']}")
-
-
-def _near(path: Path) -> Path:
-    """A path as short as it can be from here."""
-    try:
-        return path.relative_to(Path.cwd())
-    except ValueError:
-        return path
+        yield f"  {error['todo']}"

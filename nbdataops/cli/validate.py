@@ -14,8 +14,9 @@ from nbdataops.cli import options
 @options.product
 @options.as_of
 @options.jobs
+@options.keep_going
 @options.as_json
-def command(root: Path, as_of: date | None, jobs: int | None, as_json: bool) -> int:
+def command(root: Path, as_of: date | None, jobs: int | None, keep_going: bool, as_json: bool) -> int:
     """Run the methods at past origins, compare them, and judge.
 
     Exit code 3 when the study's label is below what the release policy requires.
@@ -26,7 +27,7 @@ def command(root: Path, as_of: date | None, jobs: int | None, as_json: bool) -> 
 
     product = open_product(root)
     with progress() as listener:
-        report = product.validate(Options(as_of=as_of, jobs=jobs), listener=listener)
+        report = product.validate(Options(as_of=as_of, jobs=jobs, keep_going=keep_going), listener=listener)
     if as_json:
         options.print_json(report.to_dict())
     else:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -16,12 +18,16 @@ _SUFFIXES: dict[str, Format] = {".csv": "csv", ".csv.gz": "csv", ".parquet": "pa
 
 @dataclass(frozen=True, slots=True)
 class DeliveredFile:
-    """One file: `name` as errors and records call it (relative to the product where it lies inside)."""
+    """One file: `name` as errors and records call it (relative to the product where it lies inside).
+
+    `ctime_ns` is when its content or inode last changed, which no program can set back as it can `mtime_ns`.
+    """
 
     name: str
     path: Path
     size: int
     mtime_ns: int
+    ctime_ns: int
 
 
 def find_files(
@@ -65,6 +71,42 @@ def find_files(
     return tuple(_seen(p, root) for p in sorted(found, key=lambda p: p.as_posix())), only
 
 
+def searched(root: Path, declared: str) -> Iterator[Path]:
+    """The folders that were searched for the files of a source: a new file of it would appear in one of them.
+
+    None for a file that is named as such; for a glob all folders that it may look into, links followed.
+    """
+    path = root / declared
+    if path.is_dir():
+        yield path
+        return
+    if path.is_file() or not glob.has_magic(declared):
+        return
+    parts = Path(declared).parts
+    fixed = next(n for n, part in enumerate(parts) if glob.has_magic(part))
+    deepest = None if "**" in parts else len(parts) - fixed - 1
+    hidden = any(part.startswith(".") for part in parts[fixed:])
+    yield from _below(root.joinpath(*parts[:fixed]), deepest, hidden, set())
+
+
+def _below(folder: Path, deepest: int | None, hidden: bool, seen: set[tuple[int, int]]) -> Iterator[Path]:
+    """A folder and those in it, `deepest` levels down (None: all), each once, whatever links lead back to it."""
+    try:
+        status = folder.stat()
+        inside = sorted(entry.path for entry in os.scandir(folder) if entry.is_dir())
+    except OSError:
+        return
+    if (status.st_dev, status.st_ino) in seen:
+        return
+    seen.add((status.st_dev, status.st_ino))
+    yield folder
+    if deepest == 0:
+        return
+    for path in map(Path, inside):
+        if hidden or not path.name.startswith("."):
+            yield from _below(path, None if deepest is None else deepest - 1, hidden, seen)
+
+
 def format_of(path: Path) -> Format | None:
     """
     >>> format_of(Path("orders.CSV.gz"))
@@ -88,7 +130,11 @@ def unchanged(files: tuple[DeliveredFile, ...]) -> None:
     for file in files:
         try:
             now = file.path.stat()
-            same = (now.st_size, now.st_mtime_ns) == (file.size, file.mtime_ns)
+            same = (now.st_size, now.st_mtime_ns, now.st_ctime_ns) == (
+                file.size,
+                file.mtime_ns,
+                file.ctime_ns,
+            )
         except OSError:
             same = False
         if not same:
@@ -116,7 +162,7 @@ def _seen(path: Path, root: Path) -> DeliveredFile:
         name = path.relative_to(root).as_posix()
     except ValueError:
         name = path.as_posix()
-    return DeliveredFile(name, path, stat.st_size, stat.st_mtime_ns)
+    return DeliveredFile(name, path, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
 
 def _visible(path: Path) -> bool:

@@ -1,7 +1,7 @@
 """Ingest a source: files in, a snapshot and what is known about it out; what did not change is not read again.
 
-A delivery is unchanged when its declaration and contract are, and every file has the same path, size and time of
-change; or, if only the times differ, the same bytes. A source without a declared key and whose contract names no
+A delivery is unchanged when its declaration and contract are, and every file has the same path, size and times (of
+change as well as of modification, since the latter can be set back); or, if only the times differ, the same bytes. A source without a declared key and whose contract names no
 primary key has the key `()`: no row number is invented, and the order of rows is a part of every column's version.
 """
 
@@ -58,7 +58,7 @@ class SourceState:
     """A source as it was ingested.
 
     `first` and `complete_to` are dates of events (`complete_to` as declared, else the last event). `files` are (path,
-    size, time of change in ns, SHA-256). `may_leak`: without event time, a past origin sees what was not known then.
+    size, times of modification and of change in ns, SHA-256). `may_leak`: without event time, a past origin sees what was not known then.
     `inferred` names columns whose type nobody declared. `declared` is a fingerprint of declaration and contract.
     """
 
@@ -67,7 +67,7 @@ class SourceState:
     first: date | None
     complete_to: date | None
     contract: ContractResult | None
-    files: tuple[tuple[str, int, int, str], ...]
+    files: tuple[tuple[str, int, int, int, str], ...]
     may_leak: bool
     declared: str = ""
     inferred: tuple[str, ...] = ()
@@ -95,7 +95,7 @@ class SourceState:
             first=date.fromisoformat(data["first"]) if data["first"] else None,
             complete_to=date.fromisoformat(data["complete_to"]) if data["complete_to"] else None,
             contract=ContractResult.from_dict(data["contract"]) if data["contract"] else None,
-            files=tuple((path, size, time, sha256) for path, size, time, sha256 in data["files"]),
+            files=tuple(tuple(file) for file in data["files"]),
             may_leak=data["may_leak"],
             declared=data["declared"],
             inferred=tuple(data["inferred"]),
@@ -121,10 +121,11 @@ def ingest(
     files, kind = find_files(source.name, source.root, source.path, source.format)
     declared = _fingerprint(source, contract, kind, time_zone)
     reusable = previous if previous and previous.declared == declared and _stored(previous, store) else None
-    if reusable and [f[:3] for f in reusable.files] == [(f.name, f.size, f.mtime_ns) for f in files]:
+    times = [(file.name, file.size, file.mtime_ns, file.ctime_ns) for file in files]
+    if reusable and [file[:-1] for file in reusable.files] == times:
         return _again(reusable, source, contract, table, today)
-    seen = tuple((file.name, file.size, file.mtime_ns, digest(file)) for file in files)
-    if reusable and [(f[0], f[3]) for f in reusable.files] == [(f[0], f[3]) for f in seen]:
+    seen = tuple((*known, digest(file)) for known, file in zip(times, files, strict=True))
+    if reusable and [(f[0], f[-1]) for f in reusable.files] == [(f[0], f[-1]) for f in seen]:
         return _again(replace(reusable, files=seen), source, contract, table, today)
     return _fresh(source, store, locations, contract, table, files, kind, seen, declared, time_zone, today)
 
@@ -137,7 +138,7 @@ def _fresh(
     table: SchemaObject | None,
     files: tuple[DeliveredFile, ...],
     kind: Format,
-    seen: tuple[tuple[str, int, int, str], ...],
+    seen: tuple[tuple[str, int, int, int, str], ...],
     declared: str,
     time_zone: str,
     today: date,

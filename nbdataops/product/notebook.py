@@ -7,8 +7,7 @@ with `ast`, IPython's magics understood.
 from __future__ import annotations
 
 import ast
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from nbdataops.errors import NotebookError
@@ -39,6 +38,7 @@ from nbdataops.product.faults import Spot
 from nbdataops.product.modules import find_modules
 from nbdataops.product.parameter_cell import read_parameters
 from nbdataops.product.parsed_cells import ParsedCell, parse_cells
+from nbdataops.product.places import candidates
 from nbdataops.product.stage_names import stage_names, uses_stage
 
 __all__ = [
@@ -86,7 +86,7 @@ def find_notebooks(
     stages: list[NotebookStage] = []
     ignored: list[tuple[str, str]] = []
     broken: list[NotebookError] = []
-    for path, reason in _candidates(root, store):
+    for path, reason in candidates(root, store):
         name = path.relative_to(root).as_posix()
         if not reason:
             try:
@@ -105,47 +105,6 @@ def find_notebooks(
             first.detail = "\n".join([first.detail, "also:", *map(str, others)]).strip()
         raise first
     return tuple(sorted(stages, key=lambda s: s.name)), tuple(sorted(ignored))
-
-
-def _candidates(root: Path, store: Path | None) -> Iterator[tuple[Path, str]]:
-    for folder, folders, files in os.walk(root):
-        here = Path(folder)
-        for name in sorted(folders):
-            reason = _folder_reason(here / name, store)
-            if reason is None:
-                continue
-            folders.remove(name)
-            if reason and any((here / name).rglob("*.ipynb")):
-                yield here / name, reason
-        folders.sort()
-        for name in sorted(files):
-            if name.endswith(".ipynb"):
-                yield here / name, _file_reason(name.removesuffix(".ipynb"))
-
-
-def _folder_reason(folder: Path, store: Path | None) -> str | None:
-    """None: look inside; "": leave out without a word; else why it is left out."""
-    if store is not None and folder.resolve() == store.resolve():
-        return ""
-    if folder.name.startswith(".") or folder.name in ("__pycache__", "node_modules"):
-        return ""
-    if folder.name.startswith("_"):
-        return "its name starts with _"
-    if (folder / "dataproduct.yaml").is_file():
-        return "is a product of its own"
-    if (folder / "pyvenv.cfg").is_file():
-        return ""
-    return None
-
-
-def _file_reason(name: str) -> str:
-    if name.startswith((".", "_")):
-        return f"its name starts with {name[0]}"
-    if name.startswith("Untitled"):
-        return "its name starts with Untitled"
-    if "-Copy" in name:
-        return "its name says that it is a copy"
-    return ""
 
 
 def _read(root: Path, path: Path) -> NotebookStage | str:

@@ -18,7 +18,7 @@ import pytest
 from nbdataops.build.execution import NodeRun
 from nbdataops.build.nodes import State
 from nbdataops.errors import ExitCode, LeaseError
-from nbdataops.workspace import open_product
+from nbdataops.workspace import Options, open_product
 from tests.conftest import Notebook
 
 pytestmark = pytest.mark.kernel
@@ -33,8 +33,6 @@ def view(root: Path, *cells: str, parameters: str | None = None) -> Notebook:
 
 
 def build(root: Path, **options: Any) -> NodeRun:
-    from nbdataops.workspace import Options
-
     report = open_product(root).build([VIEW], Options(**options))
     (node,) = report.execution.nodes
     return node
@@ -181,7 +179,7 @@ def test_one_long_printed_line_costs_nothing_and_progress_bars_end_as_one_line(b
 def test_a_failed_stage_publishes_nothing_and_what_does_not_need_it_is_finished(blank: Path) -> None:
     Notebook(blank / "methods" / "rate.ipynb").append("raise RuntimeError('after the estimate')")
 
-    report = open_product(blank).build()
+    report = open_product(blank).build(options=Options(keep_going=True))
 
     states = {n.node.stage: n.state for n in report.execution.nodes if n.node.scope.as_of == report.as_of}
     assert states["methods/rate"] is State.FAILED
@@ -271,6 +269,18 @@ def test_a_runner_that_was_killed_is_lost_and_the_next_run_takes_over(blank: Pat
     assert wait_for(lambda: not [p for p in family if alive(p)]), "a kernel outlived its runner"
 
 
+def test_the_memory_that_a_kernel_took_at_its_peak_is_remembered(blank: Path) -> None:
+    taken = 200_000_000
+    view(blank, f"x = b'1' * {taken}", "del x")
+
+    node = build(blank)
+
+    product = open_product(blank)
+    peak = product.journal.peaks().of(node.node.id, node.node.stage)
+    assert peak is not None
+    assert taken < peak < taken + 400_000_000
+
+
 def test_independent_stages_run_at_the_same_time(blank: Path, tmp_path: Path) -> None:
     """Each waits for the other's mark: one after the other they would wait for ever."""
     for mine, other in (("one", "two"), ("two", "one")):
@@ -282,8 +292,6 @@ def test_independent_stages_run_at_the_same_time(blank: Path, tmp_path: Path) ->
         first = 'from nbdataops import stage\nstage.read("orders", columns=["amount"])'
         Notebook.write(blank / "views" / f"{mine}.ipynb", [first, wait])
     limits(blank, stage_timeout_s=60)
-    from nbdataops.workspace import Options
-
     report = open_product(blank).build(["views/one", "views/two"], Options(jobs=2))
 
     assert report.exit_code is ExitCode.OK

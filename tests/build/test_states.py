@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from nbdataops.build.executors import StageJob
+from nbdataops.build.executors import Cancel, StageJob
 from nbdataops.build.executors.fake import FakeKernel
 from nbdataops.build.nodes import Action, State
 from nbdataops.errors import (
@@ -21,7 +23,7 @@ from nbdataops.errors import (
     StageError,
     StoreError,
 )
-from nbdataops.workspace import Product, open_product
+from nbdataops.workspace import Options, Product, open_product
 from tests.conftest import Notebook
 
 Open = Callable[[], Product]
@@ -36,10 +38,13 @@ def failing(blank: Path, stage: str, error: Exception) -> Product:
     return product
 
 
+GO_ON = Options(keep_going=True)
+
+
 def test_what_needs_a_failed_stage_is_skipped_and_its_evidence_is_an_error(blank: Path) -> None:
     product = failing(blank, "methods/average", StageError("boom"))
 
-    report = product.run()
+    report = product.run(GO_ON)
 
     states = {n.node.id: n.state for n in report.execution.nodes}
     assert states["methods/average@2026-01-04+13"] is State.FAILED
@@ -56,13 +61,73 @@ def test_what_needs_a_failed_stage_is_skipped_and_its_evidence_is_an_error(blank
 
 
 def test_what_succeeded_before_a_failure_is_kept(blank: Path, opened: Open) -> None:
-    failing(blank, "methods/average", StageError("boom")).run()
+    failing(blank, "methods/average", StageError("boom")).run(GO_ON)
 
     again = opened()
     report = again.run()
 
     assert {n.split("@")[0] for n in again.executor.executed} == {"methods/average"}  # type: ignore[attr-defined]
     assert report.exit_code is ExitCode.OK
+
+
+def test_after_a_failure_nothing_more_is_executed_and_what_is_there_is_reused(
+    blank: Path, opened: Open
+) -> None:
+    opened().build(["methods/rate"])
+    told: list[dict[str, Any]] = []
+    product = failing(blank, "methods/average", StageError("boom"))
+
+    report = product.run(Options(jobs=1), listener=told.append)
+
+    nodes = {n.node.id: n for n in report.execution.nodes}
+    first = next(n for n in report.execution.nodes if n.error is not None)
+    assert product.executor.executed[-1] == first.node.id  # type: ignore[attr-defined]
+    assert len(report.execution.failures) == 1
+    assert nodes["methods/rate@2026-01-04+13"].action is Action.REUSE
+    assert nodes["methods/rate@2026-01-04+13"].state is State.SUCCEEDED
+    left = [n for n in nodes.values() if n.state is State.SKIPPED and not n.node.unavailable]
+    assert left
+    assert all(first.node.id in n.reasons[0] for n in left)
+    assert any("--keep-going goes on" in n.reasons[0] for n in left)
+    assert report.exit_code is ExitCode.STAGE_FAILED
+    assert not report.decision.accepted
+    said = [e["text"] for e in told if e["event"] == "message" and "--keep-going" in e["text"]]
+    assert len(said) == 1
+
+
+def test_a_failure_is_told_while_other_stages_still_run(blank: Path) -> None:
+    """The other method waits, at the same time, until the failure has been told."""
+    told = threading.Event()
+
+    class Both:
+        def execute(self, job: StageJob, cancel: Cancel) -> None:
+            if job.stage == "methods/average":
+                raise StageError("boom")
+            if job.stage == "methods/rate":
+                assert told.wait(60)
+            kernel.execute(job, cancel)
+
+    def listen(event: dict[str, Any]) -> None:
+        if event["event"] == "node_ended" and event["error"] is not None:
+            told.set()
+
+    kernel = FakeKernel()
+    product = open_product(blank)
+    product.executor = Both()
+
+    report = product.build(["methods/rate", "methods/average"], Options(jobs=2), listener=listen)
+
+    states = {n.node.stage: n.state for n in report.execution.nodes}
+    assert (states["methods/average"], states["methods/rate"]) == (State.FAILED, State.SUCCEEDED)
+
+
+def test_what_was_left_is_done_by_the_next_run(blank: Path, opened: Open) -> None:
+    failing(blank, "methods/average", StageError("boom")).run(Options(jobs=1))
+
+    report = opened().run()
+
+    assert report.exit_code is ExitCode.OK
+    assert {n.state for n in report.execution.nodes if not n.node.unavailable} == {State.SUCCEEDED}
 
 
 def test_too_short_a_history_is_skipped_with_the_date_that_would_suffice(opened: Open) -> None:
@@ -316,8 +381,6 @@ def test_an_event_after_today_does_not_move_latest(blank: Path, opened: Open) ->
 
 def test_an_as_of_before_the_data_is_refused(opened: Open) -> None:
     from datetime import date
-
-    from nbdataops.workspace import Options
 
     with pytest.raises(RefusedError, match="the data begin on 2025-01-06"):
         opened().run(Options(as_of=date(2020, 1, 1)))

@@ -17,7 +17,7 @@ from nbdataops.ingest.delivery import DeliveredFile
 
 def read(path: Path, data: str | bytes) -> pa.Table:
     path.write_bytes(data.encode() if isinstance(data, str) else data)
-    return read_csv(DeliveredFile(path.name, path, path.stat().st_size, 0))
+    return read_csv(DeliveredFile(path.name, path, path.stat().st_size, 0, 0))
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_a_character_may_lie_across_blocks(text: str, size: int) -> None:
     with tempfile.TemporaryDirectory() as folder, patch("nbdataops.ingest.csv_text._BLOCK", size):
         path = Path(folder) / "x.csv"
         path.write_bytes(text.encode())
-        file = DeliveredFile("x.csv", path, 0, 0)
+        file = DeliveredFile("x.csv", path, 0, 0, 0)
         _check_encoding(file)
         path.write_bytes(text.encode() + b"\n\xe9\n")
         with pytest.raises(SourceError) as caught:

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from nbdataops.errors import ExitCode, SourceError, SpecError
+from nbdataops.ingest.delivery import searched
 
 from .conftest import Desk
 
@@ -107,3 +108,27 @@ def test_a_hive_like_folder_adds_no_columns(desk: Desk) -> None:
     (desk.root / "year=2024").mkdir()
     pq.write_table(pa.table({"id": [1]}), desk.root / "year=2024/a.parquet")
     assert desk.take(path="year=2024/a.parquet").snapshot.column_names == ("id",)
+
+
+@pytest.mark.parametrize(
+    ("declared", "folders"),
+    [
+        ("data/x.csv", []),
+        ("data", ["data"]),
+        ("data/*.csv", ["data"]),
+        ("data/*/x.csv", ["data", "data/a", "data/b"]),
+        ("d*/a/*.csv", [".", "data", "data/a", "data/b", "other"]),
+        ("data/**/*.csv", ["data", "data/a", "data/a/deep", "data/b"]),
+        ("data/**/.*/*.csv", ["data", "data/.hid", "data/a", "data/a/deep", "data/b"]),
+    ],
+)
+def test_the_folders_in_which_another_file_would_appear(
+    desk: Desk, declared: str, folders: list[str]
+) -> None:
+    for name in ("data/x.csv", "data/a/deep/x.csv", "data/b/x.csv", "data/.hid/x.csv", "other/x.csv"):
+        desk.put("a\n1\n", name)
+    (desk.root / "data" / "a" / "back").symlink_to(desk.root / "data")  # glob goes in circles here, we do not
+
+    found = sorted(p.relative_to(desk.root).as_posix() for p in searched(desk.root, declared))
+
+    assert [f for f in found if f != "store"] == folders

@@ -102,6 +102,22 @@ def test_what_changed_is_read_again(desk: Desk, reads: list[str], change: str) -
     assert desk.rows(again)
 
 
+def test_other_bytes_of_the_same_size_are_seen_though_the_time_was_set_back(
+    desk: Desk, reads: list[str]
+) -> None:
+    path = desk.put(DATA)
+    before = path.stat()
+    first = desk.take(event_time="at")
+    path.write_text(DATA.replace("9.5", "8.5"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    again = desk.take(event_time="at", previous=first)
+
+    assert path.stat().st_size == before.st_size
+    assert again.snapshot != first.snapshot
+    assert reads == ["orders.csv", "orders.csv"]
+
+
 def test_a_file_that_changes_while_it_is_read_is_refused(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.put(DATA)
     really = source_module.read_source

@@ -26,7 +26,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class StageJob:
-    """One execution. `injected` is the source of the injected parameters cell, typed by annotation."""
+    """One execution. `injected` is the source of the injected parameters cell, typed by annotation.
+
+    `on_cell(done, total)` counts cells; `on_memory(now, peak)` tells now and then, in bytes, what the kernel takes.
+    """
 
     stage: str
     node: str
@@ -40,6 +43,7 @@ class StageJob:
     limits: Limits = Limits()
     redact: tuple[str, ...] = ()
     on_cell: Callable[[int, int], None] = field(default=lambda done, total: None)
+    on_memory: Callable[[int, int], None] = field(default=lambda now, peak: None)
 
 
 @dataclass(slots=True)

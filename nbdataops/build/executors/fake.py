@@ -22,12 +22,18 @@ _one_at_a_time = threading.Lock()
 class FakeKernel:
     """Executes cells by `exec`. `executed` lists the nodes in the order in which they ran.
 
-    `before` may hold a function per stage that is called before its first cell, to fail on purpose.
+    `before` may hold a function per stage that is called before its first cell, to fail on purpose; `peaks` the
+    bytes of memory that a stage pretends to take.
     """
 
-    def __init__(self, before: Mapping[str, Callable[[StageJob], None]] | None = None) -> None:
+    def __init__(
+        self,
+        before: Mapping[str, Callable[[StageJob], None]] | None = None,
+        peaks: Mapping[str, int] | None = None,
+    ) -> None:
         self.executed: list[str] = []
         self.before = dict(before or {})
+        self.peaks = dict(peaks or {})
 
     def execute(self, job: StageJob, cancel: Cancel) -> None:
         if cancel.event.is_set():
@@ -40,6 +46,8 @@ class FakeKernel:
                 if job.stage in self.before:
                     self.before[job.stage](job)
                 self._cells(job)
+                if job.stage in self.peaks:
+                    job.on_memory(self.peaks[job.stage], self.peaks[job.stage])
             finally:
                 forget()
                 if outside is None:

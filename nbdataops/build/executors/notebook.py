@@ -19,6 +19,7 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbdataops.build.engine import EngineOptions
 from nbdataops.build.executors import Cancel, StageJob
 from nbdataops.build.kernels import NAME, kernel_manager, kill_group
+from nbdataops.build.memory import MemoryWatch
 from nbdataops.errors import CancelledError, KernelError, NbdataopsError, Place, StageError, StageTimeout
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -37,9 +38,10 @@ class NotebookExecutor:
         folder = Path(tempfile.mkdtemp(prefix="nbd-"))
         manager = kernel_manager(folder)
         watch = _Watch(job, cancel, manager)
+        memory = MemoryWatch(lambda: getattr(manager.provisioner, "pid", None), job.on_memory)
         try:
-            with (folder / "kernel.log").open("wb") as log, watch:
-                self._papermill(job, manager, log)
+            with (folder / "kernel.log").open("wb") as log, watch, memory:
+                self._papermill(job, manager, log, memory)
         except NbdataopsError:
             raise
         except Exception as error:
@@ -48,8 +50,14 @@ class NotebookExecutor:
             kill_group(manager)
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _papermill(self, job: StageJob, manager: AsyncKernelManager, log: IO[bytes]) -> None:
+    def _papermill(
+        self, job: StageJob, manager: AsyncKernelManager, log: IO[bytes], memory: MemoryWatch
+    ) -> None:
         import papermill
+
+        def on_cell(done: int, total: int) -> None:
+            memory.look()  # after the last cell, too: then the kernel's peak is known
+            job.on_cell(done, total)
 
         nb = nbformat.read(io.StringIO(job.notebook.decode("utf-8")), as_version=4)
         options = EngineOptions(
@@ -62,7 +70,7 @@ class NotebookExecutor:
             output_bytes=job.limits.output_bytes,
             save_every_s=job.limits.save_every_s,
             redact=job.redact,
-            on_cell=job.on_cell,
+            on_cell=on_cell,
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -1,0 +1,50 @@
+"""The job of a stage: its notebook as it was observed, typed parameters, limits, and the environment of its kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from nbdataops.build.assign import injected_source, json_parameters, kernel_environment
+from nbdataops.build.executors import Limits, StageJob
+from nbdataops.build.nodes import Node
+from nbdataops.build.world import World
+from nbdataops.session.secrets import resolve_secret
+
+
+def make_job(
+    node: Node,
+    world: World,
+    assignment: Path,
+    output: Path,
+    *,
+    threads: int,
+    on_cell: Callable[[int, int], None],
+    on_memory: Callable[[int, int], None],
+) -> StageJob:
+    """What an executor needs; `threads` is the share of the cores for BLAS, OpenMP and the like."""
+    stage = world.graph.stages[node.stage]
+    spec = world.spec
+    return StageJob(
+        stage=node.stage,
+        node=node.id,
+        notebook=world.declared.notebooks[node.stage],
+        parameters=json_parameters(stage, node),
+        injected=injected_source(stage, node),
+        assignment=assignment,
+        output=output,
+        cwd=spec.root,
+        environment=kernel_environment(assignment, spec.root, threads=threads),
+        limits=Limits(
+            cell_timeout_s=spec.execution.cell_timeout_s,
+            stage_timeout_s=spec.execution.stage_timeout_s,
+            output_bytes=int(spec.execution.output_limit_mb * 1_000_000),
+        ),
+        redact=tuple(
+            value
+            for name in stage.secrets
+            if (value := resolve_secret(name, spec.secret_providers, spec.root)) and len(value) > 3
+        ),
+        on_cell=on_cell,
+        on_memory=on_memory,
+    )

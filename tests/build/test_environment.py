@@ -1,0 +1,65 @@
+"""What of the installed packages counts, and that a change of it is seen in the same process."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from nbdataops.build.environment import environment
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of packages with `one` 1.0, which needs `two`."""
+    install(tmp_path, "one", "1.0", "two")
+    install(tmp_path, "two", "2.0")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
+
+
+def install(place: Path, name: str, version: str, *needs: str) -> Path:
+    record = place / f"{name}.dist-info" / "METADATA"
+    record.parent.mkdir(exist_ok=True)
+    lines = [f"Name: {name}", f"Version: {version}", *(f"Requires-Dist: {need}" for need in needs)]
+    record.write_text("\n".join(["Metadata-Version: 2.1", *lines, ""]))
+    (record.parent / "top_level.txt").write_text(f"{name}\n")
+    return record
+
+
+def test_what_is_imported_counts_with_what_it_needs(place: Path) -> None:
+    packages = dict(environment(["one"]).packages)
+
+    assert (packages["one"], packages["two"]) == ("1.0", "2.0")
+    assert "one" not in dict(environment(["two"]).packages)
+
+
+def test_an_upgrade_in_place_is_seen_by_the_same_process(place: Path) -> None:
+    before = environment(["one"])
+    assert environment(["one"]) is before
+
+    install(place, "two", "2.1")
+    after = environment(["one"])
+
+    assert dict(after.packages)["two"] == "2.1"
+    assert after.digest != before.digest
+
+
+def test_a_package_found_earlier_on_the_path_is_seen(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = environment(["one"])
+    first = place / "first"
+    first.mkdir()
+    install(first, "two", "3.0")
+
+    monkeypatch.setattr(sys, "path", [str(first), *sys.path])
+
+    assert dict(environment(["one"]).packages)["two"] == "3.0"
+    assert dict(before.packages)["two"] == "2.0"
+
+
+def test_everything_it_was_read_from_is_named(place: Path) -> None:
+    paths = {path for path, _ in environment(["one"]).stamps}
+
+    assert {str(place), *(str(place / f"{name}.dist-info" / "METADATA") for name in ("one", "two"))} <= paths
+    assert set(sys.path) - {""} <= paths
