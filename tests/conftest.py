@@ -7,15 +7,30 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from nbdataops.build.executors.fake import FakeKernel
+from nbdataops.kernel.status import stop
 from nbdataops.workspace import Product, open_product
 
 REPOSITORY = Path(__file__).parent.parent
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Fork servers of this test session's own, which all its workers share."""
+    if not hasattr(config, "workerinput"):
+        os.environ["NBDATAOPS_KERNEL_DIR"] = tempfile.mkdtemp(prefix="nbdk-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        folder = Path(os.environ["NBDATAOPS_KERNEL_DIR"])
+        stop(folder, kernels=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups

@@ -10,16 +10,19 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any
 
 import nbformat
+from jupyter_core.utils import run_sync
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, NotebookExecutionManager
 from papermill.log import logger
 
+from nbdataops.build.live_log import LiveLog
 from nbdataops.store.locations import atomic_write
 
 
@@ -27,7 +30,7 @@ from nbdataops.store.locations import atomic_write
 class EngineOptions:
     """What the runner tells the engine about one stage; papermill passes it through as `nbdataops=`."""
 
-    manager: Any = None
+    new_manager: Callable[[], Any] | None = None
     cwd: str | None = None
     environment: dict[str, str] | None = None
     log: IO[bytes] | None = None
@@ -37,7 +40,8 @@ class EngineOptions:
     save_every_s: float = 2.0
     redact: tuple[str, ...] = ()
     on_cell: Callable[[int, int], None] = field(default=lambda done, total: None)
-    started: Callable[[], None] = field(default=lambda: None)
+    live: LiveLog | None = None
+    may_start_again: Callable[[], bool] = field(default=lambda: True)
 
 
 class BoundedManager(NotebookExecutionManager):  # type: ignore[misc]
@@ -61,6 +65,11 @@ class BoundedManager(NotebookExecutionManager):  # type: ignore[misc]
         self._next_save = ended + max(self.options.save_every_s, 10 * (ended - started))
         self.last_save_time = self.now()
 
+    def cell_start(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:
+        super().cell_start(cell, cell_index, **kwargs)
+        if self.options.live is not None:
+            self.options.live.cell((cell_index or 0) + 1, len(self.nb.cells))
+
     def cell_complete(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:
         if (
             sys.exc_info()[1] is not None
@@ -70,6 +79,8 @@ class BoundedManager(NotebookExecutionManager):  # type: ignore[misc]
         if cell.get("cell_type") == "code":
             cell.outputs = joined_streams(cell.get("outputs", []))
         super().cell_complete(cell, cell_index, **kwargs)
+        if self.options.live is not None:
+            self.options.live.ended((cell_index or 0) + 1, cell.metadata.papermill["status"])
         self.options.on_cell((cell_index or 0) + 1, len(self.nb.cells))
 
     def cell_exception(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:
@@ -85,6 +96,8 @@ class BoundedManager(NotebookExecutionManager):  # type: ignore[misc]
             for cell, status in zip(self.nb.cells, reached, strict=True):
                 cell.metadata.papermill["status"] = status
         self.save(always=True)
+        if self.options.live is not None:
+            self.options.live.remove()
 
 
 class BoundedClient(PapermillNotebookClient):  # type: ignore[misc]
@@ -93,6 +106,34 @@ class BoundedClient(PapermillNotebookClient):  # type: ignore[misc]
     options: EngineOptions = EngineOptions()
     kept = 0
     dropped = 0
+    km: Any
+    _start: Mapping[str, Any] = MappingProxyType({})
+
+    async def async_start_new_kernel(self, **kwargs: Any) -> None:
+        """Start the kernel, once more if that fails: a fork or a port may have been missing for a moment."""
+        self._start = kwargs
+        try:
+            await super().async_start_new_kernel(**kwargs)
+        except OSError:
+            if not self.options.may_start_again():
+                raise
+            await super().async_start_new_kernel(**kwargs)
+
+    async def async_start_new_kernel_client(self) -> Any:
+        """Connect and wait until the kernel answers; one that dies first is started once more."""
+        try:
+            return await super().async_start_new_kernel_client()
+        except RuntimeError:  # "Kernel died before replying to kernel_info", or it took too long
+            if not self.options.may_start_again():
+                raise
+        new_manager = self.options.new_manager or self.create_kernel_manager
+        self.km = new_manager()  # the old one has closed its sockets for good
+        await super().async_start_new_kernel(**self._start)
+        return await super().async_start_new_kernel_client()
+
+    # nbclient made its blocking methods of its own coroutines: these must be made of ours.
+    start_new_kernel = run_sync(async_start_new_kernel)
+    start_new_kernel_client = run_sync(async_start_new_kernel_client)
 
     def output(self, outs: list[Any], msg: dict[str, Any], display_id: str | None, cell_index: int) -> Any:
         size = _size(msg["content"])
@@ -104,6 +145,8 @@ class BoundedClient(PapermillNotebookClient):  # type: ignore[misc]
             self.dropped += size
             return None
         self.kept += size
+        if msg["msg_type"] == "stream" and self.options.live is not None:
+            self.options.live.text(msg["content"]["text"])
         return super().output(outs, msg, display_id, cell_index)
 
     def handle_comm_msg(self, outs: list[Any], msg: dict[str, Any], cell_index: int) -> None:
@@ -164,7 +207,7 @@ class BoundedEngine(NBClientEngine):  # type: ignore[misc]
         kwargs.pop("input_path", None)
         client = BoundedClient(
             nb_man,
-            km=options.manager,
+            km=options.new_manager() if options.new_manager is not None else None,
             timeout=execution_timeout or kwargs.pop("timeout", None),
             startup_timeout=start_timeout,
             kernel_name=kernel_name,

@@ -6,42 +6,45 @@ import contextlib
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 
-from nbdataops.kernel.imported_names import preload_for
 from nbdataops.kernel.kernelspec import PROVISIONER
 
 NAME = "nbdataops"
-SWITCH = "NBDATAOPS_KERNELS"
-"""Set to `warm` in the runner's environment: stages run in forked kernels (`nbdataops.kernel`)."""
 
 
 class OwnInterpreter(KernelSpecManager):
-    """Knows one kernelspec, made in code: this interpreter, history in memory."""
+    """Knows one kernelspec, made in code: forked kernels of this interpreter, history in memory.
+
+    `preload` are the third-party modules that their fork server imports ahead. Where there can be no forked kernels
+    the same kernelspec starts ordinary ones (`nbdataops.kernel.provisioner`).
+    """
+
+    def __init__(self, preload: Sequence[str]) -> None:
+        super().__init__()
+        self.preload = tuple(preload)
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
         argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        metadata: dict[str, Any] = {"debugger": False}
-        if os.environ.get(SWITCH) == "warm":
-            config = {"preload": list(preload_for(None))}
-            metadata["kernel_provisioner"] = {"provisioner_name": PROVISIONER, "config": config}
+        provisioner = {"provisioner_name": PROVISIONER, "config": {"preload": list(self.preload)}}
         return KernelSpec(
             argv=[*argv, "--HistoryManager.hist_file=:memory:"],
             display_name="Python 3 (ipykernel)",
             language="python",
-            metadata=metadata,
+            metadata={"debugger": False, "kernel_provisioner": provisioner},
         )
 
 
-def kernel_manager(folder: Path) -> AsyncKernelManager:
-    """A manager whose sockets live in `folder`: no ports, hence no race for them (research: 1 % of TCP starts)."""
+def kernel_manager(folder: Path, preload: Sequence[str] = ()) -> AsyncKernelManager:
+    """A manager whose sockets live in `folder`: no ports, hence no race for them (1 % of starts over TCP fail so)."""
     manager = AsyncKernelManager(
         kernel_name=NAME,
-        kernel_spec_manager=OwnInterpreter(),
+        kernel_spec_manager=OwnInterpreter(preload),
         connection_file=str(folder / "kernel.json"),
     )
     if os.name == "posix" and len(str(folder)) < 80:  # a socket's path may have 107 bytes

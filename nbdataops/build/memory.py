@@ -6,10 +6,13 @@ Elsewhere nothing is known (None), and memory holds nothing back.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 EVERY_S = 0.25
+AT_MOST_EVERY_S = 0.05
+"""Between two looks at moments that matter: a look takes milliseconds, a cell may take less."""
 PROC = Path("/proc")
 CGROUPS = Path("/sys/fs/cgroup")
 
@@ -43,16 +46,27 @@ def _of_groups(proc: Path, cgroups: Path) -> Iterator[int]:
 
 
 def tree_bytes(pid: int, proc: Path = PROC) -> tuple[int, int] | None:
-    """(resident now, at least resident at the peak) of a process and all that it started; None when it is gone.
+    """(bytes now, bytes at least at the peak) of a process and all that it started; None when it is gone.
 
-    Pages that a forked process shares with others count in full: rather too much than too little. The peak is
-    that of the process itself and what its children take now; who asks now and then keeps the largest.
+    Counted is resident memory that no other process holds, too: a forked kernel shares its libraries with the fork
+    server and with other kernels. The peak is that of the process itself and what its children take now; who asks now
+    and then keeps the largest.
     """
-    own = _fields(proc / str(pid) / "status")
-    if "VmRSS" not in own:
+    own = _alone(pid, proc)
+    if own is None:
         return None
-    children = sum(_fields(proc / str(c) / "status").get("VmRSS", 0) for c in _descendants(pid, proc))
-    return own["VmRSS"] + children, own.get("VmHWM", own["VmRSS"]) + children
+    children = sum(taken[0] for c in _descendants(pid, proc) if (taken := _alone(c, proc)) is not None)
+    return own[0] + children, own[1] + children
+
+
+def _alone(pid: int, proc: Path) -> tuple[int, int] | None:
+    status = _fields(proc / str(pid) / "status")
+    if "VmRSS" not in status:
+        return None
+    rollup = _fields(proc / str(pid) / "smaps_rollup")
+    shared = rollup.get("Shared_Clean", 0) + rollup.get("Shared_Dirty", 0)
+    now = max(0, status["VmRSS"] - shared)
+    return now, max(now, status.get("VmHWM", 0) - shared)
 
 
 def _descendants(pid: int, proc: Path) -> Iterator[int]:
@@ -75,6 +89,7 @@ class MemoryWatch:
     def __init__(self, pid: Callable[[], int | None], tell: Callable[[int, int], None]) -> None:
         self._pid, self._tell = pid, tell
         self._peak = 0
+        self._looked = float("-inf")
         self._lock = threading.Lock()
         self._ended = threading.Event()
 
@@ -91,7 +106,10 @@ class MemoryWatch:
         while not self._ended.wait(EVERY_S):
             self.look()
 
-    def look(self) -> None:
+    def look(self, *, surely: bool = False) -> None:
+        if not surely and time.monotonic() - self._looked < AT_MOST_EVERY_S:
+            return
+        self._looked = time.monotonic()
         pid = self._pid()
         taken = tree_bytes(pid) if pid is not None else None
         if taken is None:

@@ -269,6 +269,7 @@ class Runner:
             world,
             path,
             notebook,
+            ipython=self.store.root / "ipython",
             threads=max(1, (os.cpu_count() or 1) // self.jobs),
             on_cell=lambda done, total: self.events.emit("cell", node=node.id, done=done, total=total),
             on_memory=lambda now, peak: load.take(node.id, now, peak),

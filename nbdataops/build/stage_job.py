@@ -18,11 +18,16 @@ def make_job(
     assignment: Path,
     output: Path,
     *,
+    ipython: Path,
     threads: int,
     on_cell: Callable[[int, int], None],
     on_memory: Callable[[int, int], None],
 ) -> StageJob:
-    """What an executor needs; `threads` is the share of the cores for BLAS, OpenMP and the like."""
+    """What an executor needs; `threads` is the share of the cores for BLAS, OpenMP and the like.
+
+    `ipython` is IPython's folder of the kernels: never the user's, whose startup files no other machine has; and one
+    for all stages, since a kernel that is initialised ahead of need has read it already.
+    """
     stage = world.graph.stages[node.stage]
     spec = world.spec
     return StageJob(
@@ -34,7 +39,7 @@ def make_job(
         assignment=assignment,
         output=output,
         cwd=spec.root,
-        environment=kernel_environment(assignment, spec.root, threads=threads),
+        environment=kernel_environment(assignment, spec.root, threads=threads) | {"IPYTHONDIR": str(ipython)},
         limits=Limits(
             cell_timeout_s=spec.execution.cell_timeout_s,
             stage_timeout_s=spec.execution.stage_timeout_s,

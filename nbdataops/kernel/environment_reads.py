@@ -94,9 +94,16 @@ def different(names: Iterable[str], ours: Mapping[str, str], theirs: Mapping[str
     ('HOME',)
     """
     return tuple(
-        sorted(n for n in set(names) - SET_ANEW if _normal(n, ours.get(n)) != _normal(n, theirs.get(n)))
+        sorted(n for n in set(names) - SET_ANEW if normal(n, ours.get(n)) != normal(n, theirs.get(n)))
     )
 
 
-def _normal(name: str, value: str | None) -> str | None:
-    return (value or INLINE_BACKEND) if name == "MPLBACKEND" else value
+def normal(name: str, value: str | None) -> str | None:
+    """The value as far as it matters. ipykernel asks only whether a test of pytest runs, not which.
+
+    >>> normal("PYTEST_CURRENT_TEST", "test_a (call)") == normal("PYTEST_CURRENT_TEST", "test_b (call)")
+    True
+    """
+    if name == "MPLBACKEND":
+        return value or INLINE_BACKEND
+    return "set" if name == "PYTEST_CURRENT_TEST" and value else value

@@ -20,6 +20,10 @@ USUAL = (
 )
 """Preloaded for any notebook: what most analyses import sooner or later. Those not installed are left out."""
 
+OURS = {"nbdataops.stage": ("xxhash",), "nbdataops.ltv": ("sklearn.ensemble", "scipy.special")}
+"""What our own modules import when they are used. Where nbdataops is installed in editable mode they are not
+preloaded themselves."""
+
 
 def imported_names(sources: Iterable[str]) -> tuple[str, ...]:
     """Dotted names that Python sources import, sorted; the last part may be a module's attribute.
@@ -67,7 +71,8 @@ def preload_for(root: Path | None) -> tuple[str, ...]:
     """The preload list for a product's folder: what is usual, and what its notebooks and modules import."""
     found = imported_names(product_sources(root)) if root is not None else ()
     third_party = (name for name in found if name.partition(".")[0] not in sys.stdlib_module_names)
-    return tuple(dict.fromkeys((*USUAL, *third_party)))
+    ours = (n for name, needs in OURS.items() if any(f.startswith(name) for f in found) for n in needs)
+    return tuple(dict.fromkeys((*USUAL, *ours, *third_party)))
 
 
 def _of_source(source: str) -> Iterator[str]:

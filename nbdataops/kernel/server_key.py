@@ -10,7 +10,7 @@ from pathlib import Path
 
 from nbdataops.kernel.circumstances import circumstances
 from nbdataops.kernel.cold import NotWarmError
-from nbdataops.kernel.environment_reads import read_at_load
+from nbdataops.kernel.environment_reads import normal, read_at_load
 
 PROTOCOL = 1
 """Raised when client and server no longer understand each other."""
@@ -75,7 +75,8 @@ class ServerKey:
         wanted = tuple(dict.fromkeys(preload))
         variables = dict(read_at_load(environment, wanted))
         for name in further:
-            variables[name] = environment.get(name, "\0")
+            value = normal(name, environment.get(name))
+            variables[name] = "\0" if value is None else value
         # Not resolved: in a virtual environment the link, not the program it points to, tells which packages there are.
         python = str(Path(command.python).absolute())
         return cls(python, command.flags, wanted, tuple(sorted(variables.items())), circumstances())

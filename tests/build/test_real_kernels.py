@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -18,6 +20,7 @@ import pytest
 from nbdataops.build.execution import NodeRun
 from nbdataops.build.nodes import State
 from nbdataops.errors import ExitCode, LeaseError
+from nbdataops.kernel.status import statuses
 from nbdataops.workspace import Options, open_product
 from tests.conftest import Notebook
 
@@ -48,18 +51,6 @@ def limits(root: Path, **seconds: int) -> None:
     spec = root / "dataproduct.yaml"
     shown = ", ".join(f"{k}: {v}" for k, v in seconds.items())
     spec.write_text(spec.read_text() + f"execution: {{{shown}}}\n")
-
-
-def kernels() -> set[int]:
-    """Kernels that are children of this process."""
-    found = set()
-    for child in psutil.Process().children(recursive=True):
-        try:
-            if "ipykernel_launcher" in " ".join(child.cmdline()) and child.status() != psutil.STATUS_ZOMBIE:
-                found.add(child.pid)
-        except psutil.NoSuchProcess:
-            continue
-    return found
 
 
 def test_an_error_names_cell_and_line_and_shows_the_traceback(blank: Path) -> None:
@@ -118,7 +109,7 @@ def test_a_cell_that_never_ends_is_stopped_at_its_timeout(blank: Path) -> None:
     assert node.error.where is not None
     assert node.error.where.cell == 2
     assert "cell_timeout_s" in node.error.todo
-    assert kernels() == set()
+    assert kernels_of(blank) == []
 
 
 def test_a_stage_that_takes_too_long_is_stopped_with_all_it_started(blank: Path, tmp_path: Path) -> None:
@@ -130,7 +121,7 @@ def test_a_stage_that_takes_too_long_is_stopped_with_all_it_started(blank: Path,
     node = build(blank)
 
     assert node.state is State.TIMED_OUT
-    assert kernels() == set()
+    assert kernels_of(blank) == []
     assert not psutil.pid_exists(int(pid.read_text())) or (
         psutil.Process(int(pid.read_text())).status() == psutil.STATUS_ZOMBIE
     )
@@ -222,7 +213,7 @@ def test_a_signal_cancels_the_run_and_leaves_no_kernel(blank: Path, number: int,
     view(blank, "import time\ntime.sleep(300)")
     command = [sys.executable, "-m", "nbdataops", "build", VIEW, "--product", str(blank), "--json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    family = wait_for(lambda: grandchildren(process.pid))
+    family = wait_for(lambda: kernels_of(blank))
 
     process.send_signal(number)
     out, _ = process.communicate(timeout=60)
@@ -240,7 +231,7 @@ def test_two_runs_at_once_on_one_product_are_refused(blank: Path) -> None:
     command = [sys.executable, "-m", "nbdataops", "build", VIEW, "--product", str(blank)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        wait_for(lambda: grandchildren(process.pid))
+        wait_for(lambda: kernels_of(blank))
 
         with pytest.raises(LeaseError) as refused:
             open_product(blank).build()
@@ -256,7 +247,7 @@ def test_a_runner_that_was_killed_is_lost_and_the_next_run_takes_over(blank: Pat
     notebook = view(blank, "import time\ntime.sleep(300)")
     command = [sys.executable, "-m", "nbdataops", "build", VIEW, "--product", str(blank)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    family = wait_for(lambda: grandchildren(process.pid))
+    family = wait_for(lambda: kernels_of(blank))
     process.kill()
     process.wait()
     notebook.replace("time.sleep(300)", "time.sleep(0)")
@@ -297,13 +288,19 @@ def test_independent_stages_run_at_the_same_time(blank: Path, tmp_path: Path) ->
     assert report.exit_code is ExitCode.OK
 
 
-def grandchildren(pid: int) -> list[psutil.Process]:
-    try:
-        return [
-            c for c in psutil.Process(pid).children(recursive=True) if "ipykernel" in " ".join(c.cmdline())
-        ]
-    except psutil.NoSuchProcess:
-        return []
+def kernels_of(root: Path) -> list[psutil.Process]:
+    """Kernels whose folder is this product's, forked ones and ordinary ones."""
+    folder = Path(os.environ["NBDATAOPS_KERNEL_DIR"])
+    pids = [
+        k["pid"] for server in statuses(folder) for k in server.get("kernels", ()) if k["cwd"] == str(root)
+    ]
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            ordinary = "ipykernel_launcher" in " ".join(process.cmdline()) and process.cwd() == str(root)
+            if ordinary or process.pid in pids:
+                found.append(process)
+    return found
 
 
 def alive(process: psutil.Process) -> bool:

@@ -1,13 +1,20 @@
-"""The runner's stages in warm kernels, by a switch."""
+"""The runner's stages in warm kernels."""
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from nbdataops.build.executors import notebook
 from nbdataops.build.nodes import State
 from nbdataops.kernel.cold import recorded
+from nbdataops.kernel.provisioner import WarmProvisioner
 from nbdataops.kernel.status import statuses
 from nbdataops.workspace import open_product
 from tests.conftest import Notebook
@@ -16,11 +23,9 @@ from tests.kernel.kernels import Servers
 pytestmark = pytest.mark.kernel
 
 
-def test_stages_run_in_forked_kernels_when_the_switch_says_so(
+def test_stages_run_in_forked_kernels_that_have_imported_what_the_product_imports(
     alone: Servers, blank: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("NBDATAOPS_KERNELS", "warm")
-    monkeypatch.delenv("PYTEST_CURRENT_TEST")
     Notebook(blank / "methods" / "rate.ipynb").append("import sys\nassert 'sklearn' in sys.modules")
 
     report = open_product(blank).build(["methods/rate"])
@@ -33,8 +38,6 @@ def test_stages_run_in_forked_kernels_when_the_switch_says_so(
 def test_a_stage_in_a_forked_kernel_that_dies_or_takes_too_long_fails_as_ever(
     alone: Servers, blank: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("NBDATAOPS_KERNELS", "warm")
-    monkeypatch.delenv("PYTEST_CURRENT_TEST")
     read = 'from nbdataops import stage\nstage.read("orders", columns=["amount"])'
     Notebook.write(blank / "views" / "dies.ipynb", [read, "import os\nos._exit(1)"])
     Notebook.write(blank / "views" / "sleeps.ipynb", [read, "import time\ntime.sleep(600)"])
@@ -48,3 +51,67 @@ def test_a_stage_in_a_forked_kernel_that_dies_or_takes_too_long_fails_as_ever(
     assert errors == ["kernel", "timeout"]
     assert recorded(alone.folder) == ()
     assert [s["kernels"] for s in statuses(alone.folder)] == [[]]
+
+
+def test_a_stage_starts_an_ordinary_kernel_where_there_can_be_no_forked_one(
+    alone: Servers, blank: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NBDATAOPS_KERNELS", "cold")
+
+    report = open_product(blank).build(["methods/rate"])
+
+    assert [(n.state, n.error) for n in report.execution.nodes] == [(State.SUCCEEDED, None)] * 2
+    assert statuses(alone.folder) == []
+    assert {start.reason for start in recorded(alone.folder)} == {"NBDATAOPS_KERNELS=cold"}
+
+
+def test_a_stage_whose_time_is_up_before_its_kernel_is_there_is_stopped_all_the_same(
+    alone: Servers, blank: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = 'from nbdataops import stage\nstage.read("orders", columns=["amount"])'
+    Notebook.write(blank / "views" / "sleeps.ipynb", [read, "import time\ntime.sleep(600)"])
+    spec = blank / "dataproduct.yaml"
+    spec.write_text(spec.read_text() + "execution: {stage_timeout_s: 1}\n")
+    expired = threading.Event()
+    launch = WarmProvisioner.launch_kernel
+
+    async def late(self: WarmProvisioner, cmd: list[str], **kwargs: Any) -> Any:
+        await asyncio.to_thread(expired.wait, 60)
+        return await launch(self, cmd, **kwargs)
+
+    expire = notebook._Watch._expire
+    monkeypatch.setattr(WarmProvisioner, "launch_kernel", late)
+    monkeypatch.setattr(notebook._Watch, "_expire", lambda watch: (expire(watch), expired.set()))
+
+    report = open_product(blank).build(["views/sleeps"])
+
+    assert [n.error.code for n in report.execution.failures if n.error is not None] == ["timeout"]
+    assert [s["kernels"] for s in statuses(alone.folder)] == [[]]
+
+
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("how", ["fork fails", "dies first"])
+def test_a_kernel_that_does_not_start_is_started_once_more(
+    alone: Servers, blank: Path, monkeypatch: pytest.MonkeyPatch, how: str, times: int
+) -> None:
+    launch = WarmProvisioner.launch_kernel
+    failures = 0
+
+    async def bad(self: WarmProvisioner, cmd: list[str], **kwargs: Any) -> Any:
+        nonlocal failures
+        failures += 1
+        if failures <= times and how == "fork fails":
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        info = await launch(self, cmd, **kwargs)
+        if failures <= times:
+            os.kill(self.pid, signal.SIGKILL)
+        return info
+
+    monkeypatch.setattr(WarmProvisioner, "launch_kernel", bad)
+
+    report = open_product(blank).build(["prepare/customers"])
+
+    (node,) = report.execution.nodes
+    assert failures == 2
+    assert node.state is (State.SUCCEEDED if times == 1 else State.FAILED)
+    assert [s["kernels"] for s in statuses(alone.folder)] in ([], [[]])

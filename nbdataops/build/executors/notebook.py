@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import threading
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,51 +20,66 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbdataops.build.engine import EngineOptions
 from nbdataops.build.executors import Cancel, StageJob
 from nbdataops.build.kernels import NAME, kernel_manager, kill_group
+from nbdataops.build.live_log import LiveLog
 from nbdataops.build.memory import MemoryWatch
 from nbdataops.errors import CancelledError, KernelError, NbdataopsError, Place, StageError, StageTimeout
+from nbdataops.kernel.imported_names import preload_for
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _CELL_LINE = re.compile(r"(?:Cell In\s*\[\d+\]|<ipython-input[^>]*>)[^\n]*?line (\d+)")
 
 
+KILL_AGAIN_S = 0.1
+
+
 class NotebookExecutor:
-    """papermill, one kernel a stage, started with this interpreter."""
+    """papermill, one kernel a stage: forked where that is possible, else started with this interpreter."""
 
     def __init__(self) -> None:
+        self._preloads: dict[Path, tuple[str, ...]] = {}
         logging.getLogger("papermill").setLevel(logging.ERROR)
         logging.getLogger("traitlets").setLevel(logging.ERROR)
 
     def execute(self, job: StageJob, cancel: Cancel) -> None:
         """Run the job's notebook to its end; raises StageError, StageTimeout, KernelError or CancelledError."""
         folder = Path(tempfile.mkdtemp(prefix="nbd-"))
-        manager = kernel_manager(folder)
-        watch = _Watch(job, cancel, manager)
-        memory = MemoryWatch(lambda: getattr(manager.provisioner, "pid", None), job.on_memory)
+        watch = _Watch(job, cancel, lambda: kernel_manager(folder, self._preload(job.cwd)))
+        memory = MemoryWatch(lambda: watch.pid, job.on_memory)
         try:
             with (folder / "kernel.log").open("wb") as log, watch, memory:
-                self._papermill(job, manager, log, memory)
+                self._papermill(job, log, memory, watch)
         except NbdataopsError:
             raise
         except Exception as error:
             raise watch.explain(error, last_words(folder / "kernel.log")) from error
         finally:
-            kill_group(manager)
+            kill_group(watch.manager)
             shutil.rmtree(folder, ignore_errors=True)
 
+    def _preload(self, root: Path) -> tuple[str, ...]:
+        """What the product's notebooks and modules import; read once, lest every edit asks for another fork server."""
+        if root not in self._preloads:
+            self._preloads[root] = preload_for(root)
+        return self._preloads[root]
+
     def _papermill(
-        self, job: StageJob, manager: AsyncKernelManager, log: IO[bytes], memory: MemoryWatch
+        self,
+        job: StageJob,
+        log: IO[bytes],
+        memory: MemoryWatch,
+        watch: _Watch,
     ) -> None:
         import papermill
 
         def on_cell(done: int, total: int) -> None:
-            memory.look()  # after the last cell, too: then the kernel's peak is known
+            memory.look(surely=done == total)  # after the last cell the kernel's peak is known
             job.on_cell(done, total)
 
         nb = nbformat.read(io.StringIO(job.notebook.decode("utf-8")), as_version=4)
         options = EngineOptions(
-            manager=manager,
+            new_manager=watch.new_manager,
             cwd=str(job.cwd),
-            environment=dict(job.environment) | {"IPYTHONDIR": str(Path(log.name).parent / "ipython")},
+            environment=dict(job.environment),
             log=log,
             output=job.output,
             injected=job.injected,
@@ -71,6 +87,8 @@ class NotebookExecutor:
             save_every_s=job.limits.save_every_s,
             redact=job.redact,
             on_cell=on_cell,
+            live=LiveLog(job.output.with_suffix(".log"), job.redact),
+            may_start_again=lambda: not watch.stopped.is_set(),
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -90,30 +108,58 @@ class NotebookExecutor:
 class _Watch:
     """Kills the kernel on cancel and on the stage's timeout, and knows afterwards why it died."""
 
-    def __init__(self, job: StageJob, cancel: Cancel, manager: AsyncKernelManager) -> None:
-        self.job, self.cancel, self.manager = job, cancel, manager
-        self.timed_out = threading.Event()
-        self.timer: threading.Timer | None = None
+    def __init__(self, job: StageJob, cancel: Cancel, make: Callable[[], AsyncKernelManager]) -> None:
+        self.job, self.cancel = job, cancel
+        self.manager: AsyncKernelManager | None = None
+        self._make = make
+        self.stopped = threading.Event()
+        self.timed_out = False
+        self._over = threading.Event()
+        self._timer: threading.Timer | None = None
 
     def __enter__(self) -> _Watch:
         if self.cancel.event.is_set():
             raise CancelledError("cancelled before it started", where=Place(stage=self.job.stage))
-        self.remove = self.cancel.register(lambda: kill_group(self.manager))
+        self._killer = threading.Thread(target=self._kill, name="kill", daemon=True)
+        self._killer.start()
+        self._remove = self.cancel.register(self.stopped.set)
+        if self.cancel.event.is_set():  # between the look and the registration
+            self.stopped.set()
         limit = self.job.limits.stage_timeout_s
         if limit is not None:
-            self.timer = threading.Timer(limit, self._expire)
-            self.timer.daemon = True
-            self.timer.start()
+            self._timer = threading.Timer(limit, self._expire)
+            self._timer.daemon = True
+            self._timer.start()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self.remove()
-        if self.timer is not None:
-            self.timer.cancel()
+        self._remove()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._over.set()
+        self.stopped.set()
+        self._killer.join()
+
+    @property
+    def pid(self) -> int | None:
+        """The kernel's process, once it is there."""
+        return getattr(getattr(self.manager, "provisioner", None), "pid", None)
+
+    def new_manager(self) -> AsyncKernelManager:
+        """The manager of the kernel to start now; one for each start."""
+        self.manager = self._make()
+        return self.manager
 
     def _expire(self) -> None:
-        self.timed_out.set()
-        kill_group(self.manager)
+        self.timed_out = True
+        self.stopped.set()
+
+    def _kill(self) -> None:
+        """Again and again: when it is time the kernel may not be there yet, as while its fork server loads."""
+        self.stopped.wait()
+        while not self._over.is_set():
+            kill_group(self.manager)
+            self._over.wait(KILL_AGAIN_S)
 
     def explain(self, error: Exception, log: str) -> NbdataopsError:
         """The error as its reader needs it: which cell, which line, what it printed, what to do."""
@@ -125,7 +171,7 @@ class _Watch:
         place = Place(file=f"{job.stage}.ipynb")
         if self.cancel.event.is_set():
             return CancelledError("cancelled while it ran", where=place)
-        if self.timed_out.is_set():
+        if self.timed_out:
             return StageTimeout(
                 f"the stage took longer than {job.limits.stage_timeout_s} s and was stopped",
                 where=self._running(place),
