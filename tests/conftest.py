@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -127,12 +128,24 @@ class Notebook:
 
 
 @pytest.fixture(scope="session")
-def cdnow_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, object]]:
-    """The main job on the full CDNOW log with real kernels, once a session: (the product's folder, the JSON)."""
-    target = tmp_path_factory.mktemp("main-job") / "cdnow"
-    shutil.copytree(REPOSITORY / "notebooks" / "cdnow", target, ignore=shutil.ignore_patterns(".*"))
-    command = [sys.executable, "-m", "nbdataops", "run", "--product", str(target), "--json"]
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("NBDATAOPS_")}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    assert done.returncode == 0, done.stderr
-    return target, json.loads(done.stdout)
+def cdnow_run(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> tuple[Path, dict[str, object]]:
+    """The main job on the full CDNOW log with real kernels, once a test session: (the product's folder, the JSON).
+
+    With pytest-xdist the first worker that asks runs it, the others wait for its end, and each has a copy.
+    """
+    own = tmp_path_factory.getbasetemp()
+    shared = own if worker_id == "master" else own.parent
+    target, said = shared / "main-job-of-all" / "cdnow", shared / "main-job.json"
+    with (shared / "main-job.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not said.exists():
+            shutil.copytree(REPOSITORY / "notebooks" / "cdnow", target, ignore=shutil.ignore_patterns(".*"))
+            command = [sys.executable, "-m", "nbdataops", "run", "--product", str(target), "--json"]
+            environment = {
+                k: v for k, v in os.environ.items() if k not in {"NBDATAOPS_STORE", "NBDATAOPS_ASSIGNMENT"}
+            }
+            done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+            assert done.returncode == 0, done.stderr
+            said.write_text(done.stdout)
+        mine = shutil.copytree(target, tmp_path_factory.mktemp("main-job") / "cdnow")
+    return mine, json.loads(said.read_text())
