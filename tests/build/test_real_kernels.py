@@ -226,6 +226,29 @@ def test_a_signal_cancels_the_run_and_leaves_no_kernel(blank: Path, number: int,
     assert {n["state"] for n in status.nodes} == {"cancelled"}
 
 
+def test_what_a_cell_prints_can_be_followed_while_it_runs_and_is_in_the_notebook_at_the_end(
+    blank: Path,
+) -> None:
+    view(blank, "import time\nprint('epoch 1', flush=True)\ntime.sleep(300)")
+    command = [sys.executable, "-m", "nbdataops", "build", VIEW, "--product", str(blank)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    notebooks = blank / ".nbdataops" / "runs"
+
+    def log() -> str:
+        return "".join(path.read_text() for path in notebooks.glob("*/notebooks/*.log"))
+
+    try:
+        assert wait_for(lambda: log().endswith("epoch 1\n")), log()
+        assert "cell 2 of 2" in log()
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+
+    assert list(notebooks.rglob("*.log")) == []
+    (written,) = notebooks.rglob("*.ipynb")
+    assert json.loads(written.read_text())["cells"][1]["outputs"][0]["text"] == ["epoch 1\n"]
+
+
 def test_two_runs_at_once_on_one_product_are_refused(blank: Path) -> None:
     view(blank, "import time\ntime.sleep(300)")
     command = [sys.executable, "-m", "nbdataops", "build", VIEW, "--product", str(blank)]
