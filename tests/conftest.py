@@ -16,6 +16,8 @@ from nbdataops.build.executors.fake import FakeKernel
 from nbdataops.workspace import Product, open_product
 
 REPOSITORY = Path(__file__).parent.parent
+os.environ["NBDATAOPS_RUNNER"] = "cold"
+"""For all commands that tests start; those of the warm runner itself say otherwise (tests/kernel/commands.py)."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
@@ -117,7 +119,9 @@ def cdnow_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str,
     target = tmp_path_factory.mktemp("main-job") / "cdnow"
     shutil.copytree(REPOSITORY / "notebooks" / "cdnow", target, ignore=shutil.ignore_patterns(".*"))
     command = [sys.executable, "-m", "nbdataops", "run", "--product", str(target), "--json"]
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("NBDATAOPS_")}
+    environment = {
+        k: v for k, v in os.environ.items() if not k.startswith("NBDATAOPS_") or k == "NBDATAOPS_RUNNER"
+    }
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     return target, json.loads(done.stdout)

@@ -22,12 +22,13 @@ def statuses(folder: Path) -> list[dict[str, Any]]:
 
 
 def stop(folder: Path, *, kernels: bool, timeout_s: float = 30.0) -> list[dict[str, Any]]:
-    """End all servers; with `kernels` also the kernels in use, else the servers of those end with their last one.
+    """End all servers; with `kernels` also the kernels and commands in use, else their servers end with the last one.
 
     Returns what the servers said before. Waits until those that end at once have ended.
     """
     said = list(_ask(folder, "stop" if kernels else "retire"))
-    ending = [server["pid"] for server in said if kernels or not server["kernels"]]
+    in_use = [s for s in said if s.get("kernels") or s.get("commands")]
+    ending = [s["pid"] for s in said if "pid" in s and (kernels or s not in in_use)]
     deadline = time.monotonic() + timeout_s
     for pid in ending:
         _wait_for_end(pid, deadline)
