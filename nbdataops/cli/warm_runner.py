@@ -31,9 +31,10 @@ PRELOAD = (
     "tqdm.auto",
     "click",
     "yaml",
-    "nbformat",
+    "nbformat.validator:get_validator",  # compiles a JSON schema, and keeps what came of it
     "nbformat.sign",
     "jupyter_client.manager",
+    "jupyter_client.provisioning.factory:KernelProvisionerFactory.instance",  # reads all packages' entry points
     "jupyter_client.provisioning.local_provisioner",
     "nbclient",
     # Not papermill.cli: it looks at its standard streams when it is imported.

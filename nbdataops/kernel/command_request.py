@@ -25,6 +25,8 @@ class CommandRequest:
     """`sys.argv`."""
     search: tuple[str, ...]
     """`sys.path`: its first entry is the program's folder, or the client's."""
+    executable: str
+    """`sys.executable`: one interpreter may have several names."""
     package: str | None
     """The client's `__main__.__package__`: with it click tells `python -m nbdataops` from `nbdataops`."""
     home: str
@@ -49,6 +51,7 @@ class CommandRequest:
             call,
             tuple(sys.argv),
             tuple(sys.path),
+            sys.executable,
             main.__package__,
             own_home(),
             dict(os.environ),
@@ -66,6 +69,7 @@ class CommandRequest:
             str(frame["call"]),
             tuple(map(str, frame["arguments"])),
             tuple(map(str, frame["search"])),
+            str(frame["executable"]),
             None if package is None else str(package),
             str(frame["home"]),
             dict(frame["environment"]),

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -110,12 +111,20 @@ class Preloading:
         self.load(name for name in names if name in READ_ALL)
 
     def load(self, names: Iterable[str]) -> None:
-        """Import third-party modules one by one, and look at what each did."""
-        for name in self.installed.modules(names):
+        """Import third-party modules one by one, and look at what each did.
+
+        `module:function` also calls that function, without arguments: one that keeps what it has found or compiled, so
+        that every fork has it. It must start nothing and read no files but those of packages.
+        """
+        for entry in dict.fromkeys(names):
+            asked_for, _, function = entry.partition(":")
+            name = self.installed.module(asked_for)
+            if name is None:
+                continue
             if (excluded := self._excluded(name)) is not None:
                 self.skipped[excluded] = self.excluded[excluded]
-            elif name not in self.found:
-                self._load(name)
+            elif name not in self.found and (function or name not in self.modules):
+                self._load(name, function)
 
     def load_library(self, names: Iterable[str]) -> None:
         """Import modules of Python's own library among these names; they start nothing when imported."""
@@ -150,11 +159,13 @@ class Preloading:
         names = (".".join(parts[:end]) for end in range(1, len(parts) + 1))
         return next((n for n in names if n in self.excluded), None)
 
-    def _load(self, name: str) -> None:
+    def _load(self, name: str, function: str = "") -> None:
         modules, threads, files = set(sys.modules), set(_threads()), _descriptors()
         try:
             with self._asked_for_ipython() as asked:
-                importlib.import_module(name)
+                module = importlib.import_module(name)
+                if function:
+                    attrgetter(function)(module)()
         except ModuleNotFoundError:
             return  # an optional part of the package: its absence is the kernel's to report
         except BaseException as error:  # even SystemExit: whatever a module does must not end the server
@@ -164,7 +175,8 @@ class Preloading:
             undone = _undone(name, set(sys.modules) - modules)
             (self.skipped if undone else self.found)[name] = _ASKS
             return
-        self.modules.append(name)
+        if name not in self.modules:
+            self.modules.append(name)
         for thread in set(_threads()) - threads:
             self._threads[thread] = name
         opened = {
@@ -172,8 +184,8 @@ class Preloading:
         }
         if opened:
             self.found[name] = f"importing it opened {', '.join(sorted(set(opened.values())))}"
-        for module, file in self.installed.foreign(set(sys.modules) - modules - _own()):
-            self.found[name] = f"importing it loads {module} from {file}, which is not an installed package"
+        for other, file in self.installed.foreign(set(sys.modules) - modules - _own()):
+            self.found[name] = f"importing it loads {other} from {file}, which is not an installed package"
             break
 
     def settle(self) -> None:

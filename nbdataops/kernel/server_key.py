@@ -86,7 +86,7 @@ class ServerKey:
         further: Iterable[str] = (),
     ) -> ServerKey:
         """The key of the commands that this interpreter runs with these options of its own."""
-        return cls._of(sys.executable, flags, preload, environment, further, Purpose.COMMANDS)
+        return cls._of(_one_name(sys.executable), flags, preload, environment, further, Purpose.COMMANDS)
 
     @classmethod
     def _of(
@@ -119,3 +119,17 @@ class ServerKey:
             self.place,
         ]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def _one_name(python: str) -> str:
+    """`python3` beside an interpreter, if it is the same: whether a program or a person named it makes no difference.
+
+    >>> _one_name("/nowhere/python")
+    '/nowhere/python'
+    """
+    path = Path(python)
+    usual = path.with_name("python3")
+    try:
+        return str(usual) if usual.samefile(path) else python
+    except OSError:
+        return python
