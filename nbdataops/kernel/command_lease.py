@@ -76,6 +76,7 @@ class CommandLease:
 
         When it was `refused`, nothing has happened, and signals that came meanwhile are sent again to this process.
         """
+        self.connection.setblocking(True)  # with a time limit it would wait where it must only look
         try:
             with _Signals() as signals:
                 code = self._run(request, signals)

@@ -97,11 +97,9 @@ def _flush(stream: Any, code: int) -> int:
         if stream is not None and not stream.closed:
             stream.flush()
     except Exception as error:
+        where = f"in: {stream!r}" if sys.version_info < (3, 14) else "while flushing sys.stdout:"
         with contextlib.suppress(BaseException):
-            what: Any = types.SimpleNamespace(
-                exc_type=type(error), exc_value=error, exc_traceback=None, err_msg=None, object=stream
-            )
-            sys.unraisablehook(what)
+            print(f"Exception ignored {where}\n{type(error).__name__}: {error}", file=sys.stderr)
         return CANNOT_FLUSH
     return code
 
