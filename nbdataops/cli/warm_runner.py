@@ -125,11 +125,12 @@ class WarmRunner:
         import contextlib
 
         from nbdataops.kernel.cold import NotWarmError, record
+        from nbdataops.kernel.runtime_folder import runtime_folder
         from nbdataops.kernel.starting import start_unattended
 
         folder, key = self._missing
         try:
-            start_unattended(folder, key, self._environment, IDLE_S)
+            start_unattended(runtime_folder(), key, self._environment, IDLE_S)
         except (NotWarmError, OSError) as why:
             with contextlib.suppress(OSError):
                 record(folder, f"runner: {why}", self._environment.get("PWD", ""))
