@@ -39,6 +39,7 @@ def main(arguments: Sequence[str]) -> int:
     if sys.path and sys.path[0] == "":
         del sys.path[0]
     path = Path(options.socket)
+    os.pwrite(options.lock, str(os.getpid()).encode(), 0)
     try:
         if (lack := lacking_room()) is not None:
             raise FoundationError(lack)

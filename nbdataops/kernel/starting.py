@@ -1,7 +1,7 @@
 """Find the fork server of a key, or start it: one at a time, whatever clients do at once.
 
 A lock stands for a server, from before it is born until it retires: it is taken by the client that starts it and
-inherited by the server. Who cannot have the lock waits for the socket to appear; who can, starts a server.
+inherited by the server, which writes its process id there. Who cannot have the lock waits for the socket to appear; who can, starts a server.
 """
 
 from __future__ import annotations
@@ -98,6 +98,7 @@ def _locked(path: Path) -> int | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.path.samestat(os.fstat(descriptor), path.stat()):  # else it was removed meanwhile
+            os.ftruncate(descriptor, 0)  # no more the number of the server before; the new one writes its own
             return descriptor
     except (BlockingIOError, FileNotFoundError):
         pass

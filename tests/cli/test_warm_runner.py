@@ -258,6 +258,18 @@ def test_a_command_that_is_refused_runs_as_ever_and_the_reason_is_on_record(
     assert "did not answer" in recorded(alone.folder)[-1].reason
 
 
+def test_stop_ends_a_server_that_is_still_loading(alone: Servers, blank: Path) -> None:
+    commands = Commands(alone)
+
+    assert commands("build", "prepare/customers", cwd=blank).returncode == 0
+    [lock] = wait_for(lambda: [p for p in alone.folder.glob("*.lock") if p.read_text()])
+    said = commands("kernel", "stop", "--json", cwd=blank)
+
+    assert json.loads(said.stdout)["servers"] == 1
+    assert not lock.exists()
+    assert alone.left() == []
+
+
 # ------------------------------------------------------------------ ends
 @pytest.fixture
 def sleeping(blank: Path) -> Path:
