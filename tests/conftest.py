@@ -19,6 +19,8 @@ from nbdataops.kernel.status import stop
 from nbdataops.workspace import Product, open_product
 
 REPOSITORY = Path(__file__).parent.parent
+os.environ["NBDATAOPS_RUNNER"] = "cold"
+"""For all commands that tests start; those of the warm runner itself say otherwise (tests/kernel/commands.py)."""
 
 
 def pytest_configure(config: pytest.Config) -> None:

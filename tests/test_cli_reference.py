@@ -31,7 +31,9 @@ def test_options_of_a_verb_are_documented_and_no_others(verb: str) -> None:
     assert documented == options
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize(
+    "verb", [verb for verb in VERBS if verb != "papermill"]
+)  # that is papermill's own line
 def test_every_verb_takes_json(verb: str) -> None:
     command = commands.get_command(click.Context(commands), verb)
     assert command is not None

@@ -21,6 +21,7 @@ VERBS = {
     "release": "Hold the candidate against the gate",
     "status": "The last runs, their nodes and errors",
     "doctor": "Check this machine and this product",
+    "papermill": "Execute one notebook: papermill's command line",
     "kernel": "Warm kernels: install, status, stop, doctor",
 }
 
@@ -33,6 +34,14 @@ def main() -> None:
         code = say_again(sys.argv[2:])
         if code is not None:
             sys.exit(code)
+    from nbdataops.cli.warm_runner import WarmRunner
+
+    warm = WarmRunner.of_this_process()
+    if warm is not None and (code := warm.run()) is not None:
+        sys.exit(code)
     from nbdataops.cli.commands import run_command
 
-    sys.exit(run_command())
+    code = run_command()
+    if warm is not None:
+        warm.leave_server(code)
+    sys.exit(code)

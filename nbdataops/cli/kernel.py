@@ -24,13 +24,13 @@ from nbdataops.errors import ExitCode, UsageError
     default=None,
     help="install: also preload what the notebooks of this folder import.",
 )
-@click.option("--now", is_flag=True, help="stop: end the kernels in use, too.")
+@click.option("--now", is_flag=True, help="stop: end kernels in use and running commands, too.")
 @options.as_json
 def command(action: str, user: bool, prefix: Path | None, root: Path | None, now: bool, as_json: bool) -> int:
-    """Warm kernels for papermill, nbclient, nbconvert and JupyterLab.
+    """Warm kernels for papermill, nbclient, nbconvert and JupyterLab, and the warm runner of commands.
 
-    install writes the kernelspec where Jupyter finds it. status shows the fork servers, and why kernels started cold.
-    stop ends the servers: those with kernels in use when the last of them ends. doctor looks whether this machine can
+    install writes the kernelspec where Jupyter finds it. status shows the fork servers, and why kernels and commands
+    started cold. stop ends the servers: those with something in use when the last of it ends. doctor looks whether this machine can
     have warm kernels, and starts one; exit code 5 when not.
     """
     _check(action, user=user, prefix=prefix, product=root, now=now)
@@ -94,17 +94,22 @@ def _show(server: dict[str, Any]) -> None:
     if "problem" in server:
         click.echo(f"  {server['socket']}: {server['problem']}")
         return
-    kernels, standbys = server["kernels"], server["standbys"]
-    ending = ", ends with its last kernel" if server["retired"] else ""
-    click.echo(f"  pid {server['pid']}: {len(kernels)} kernels in use, {len(standbys)} ready{ending}")
+    kernels, commands = server["kernels"], server["commands"]
+    if server["serves"] == "commands":
+        state = f"for commands: {len(commands)} running"
+    else:
+        state = f"for kernels: {len(kernels)} in use, {len(server['standbys'])} ready"
+    ending = ", ends with the last of them" if server["retired"] else ""
+    click.echo(f"  pid {server['pid']} {state}{ending}")
     click.echo(
         f"    {server['python']}, loaded in {server['loaded_in_s']:.1f} s: {', '.join(server['modules'])}"
     )
     for module, why in server["excluded"].items():
         click.echo(f"    not preloaded: {module}: {why}")
-    for kernel in kernels:
-        minutes = (time.time() - kernel["since"]) / 60
-        click.echo(f"    kernel {kernel['pid']} for {minutes:.0f} min in {kernel['cwd']}")
+    for forked in (*kernels, *commands):
+        minutes = (time.time() - forked["since"]) / 60
+        what = " ".join(["command", *forked["words"][1:3]]) if "words" in forked else "kernel"
+        click.echo(f"    {what}, pid {forked['pid']}, for {minutes:.0f} min in {forked['cwd']}")
 
 
 def _stop(now: bool, as_json: bool) -> int:
@@ -112,13 +117,15 @@ def _stop(now: bool, as_json: bool) -> int:
     from nbdataops.kernel.status import stop
 
     said = stop(place(), kernels=now)
-    in_use = sum(len(server.get("kernels", ())) for server in said)
+    kernels, commands = (sum(len(s.get(what, ())) for s in said) for what in ("kernels", "commands"))
     if as_json:
-        options.print_json({"servers": len(said), "kernels": in_use, "kernels_ended": now})
+        counts = {"servers": len(said), "kernels": kernels, "commands": commands}
+        options.print_json(counts | {"kernels_ended": now, "commands_ended": now})
     else:
         click.echo(f"{len(said)} fork servers told to end")
-        if in_use:
-            click.echo(f"{in_use} kernels in use {'were ended' if now else 'go on (--now ends them)'}")
+        for number, what in ((kernels, "kernels in use"), (commands, "running commands")):
+            if number:
+                click.echo(f"{number} {what} {'were ended' if now else 'go on (--now ends them)'}")
     return int(ExitCode.OK)
 
 

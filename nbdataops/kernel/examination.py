@@ -10,10 +10,10 @@ from typing import Any
 
 from nbdataops.kernel.cold import NotWarmError
 from nbdataops.kernel.kernelspec import NAME, PROVISIONER
-from nbdataops.kernel.provisioner import off_reason
 from nbdataops.kernel.room import lacking_room
 from nbdataops.kernel.runtime_folder import runtime_folder
 from nbdataops.kernel.status import statuses
+from nbdataops.kernel.switch import off_reason
 
 START_S = 180.0
 

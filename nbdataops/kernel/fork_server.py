@@ -1,10 +1,9 @@
-"""The fork server: one thread, one loop over sockets and process descriptors, a fork for every kernel.
+"""The fork server: one thread, one loop over sockets and process descriptors, a fork for every kernel or command.
 
-It holds no asyncio loop, no ZeroMQ context and no thread, so that nothing is lost in a fork. For each kernel it keeps
-a connection (the lease) and a descriptor of the process. The client's end of the lease closes: the kernel's process
-group is ended. The kernel ends: its group is cleared, the client told. Without kernels and questions for `idle_s`,
-or when what it has loaded has changed on the disk, the server retires: it takes no more requests, and ends with its
-last kernel.
+It holds no asyncio loop, no ZeroMQ context and no thread, so that nothing is lost in a fork. For each process it keeps
+a connection (the lease) and a descriptor. The client's end of the lease closes: the process's group is ended. The
+process ends: the client is told (`forked_process`). Without any and without questions for `idle_s`, or when what it
+has loaded has changed on the disk, the server retires: it takes no more requests, and ends with its last kernel.
 """
 
 from __future__ import annotations
@@ -17,23 +16,24 @@ import signal
 import socket
 import sys
 import time
-import uuid
 from pathlib import Path
 from typing import Any
 
 from nbdataops.kernel import frames
+from nbdataops.kernel.command_request import CommandRequest, own_home
 from nbdataops.kernel.door import Door
 from nbdataops.kernel.environment_reads import different
-from nbdataops.kernel.forked_kernel import GRACE_S, Request, own_signals, run
-from nbdataops.kernel.forked_process import Kernel, signal_group
-from nbdataops.kernel.leftovers import remove_sockets
+from nbdataops.kernel.forked_command import run_command
+from nbdataops.kernel.forked_kernel import Request, run
+from nbdataops.kernel.forked_process import Forked, Forks
 from nbdataops.kernel.preloading import Preloaded
-from nbdataops.kernel.standby import Standby, run_standby
+from nbdataops.kernel.purpose import Purpose
+from nbdataops.kernel.standby_pool import StandbyPool
 
 LOOK_S = 30.0
 """Between looks at whether the server's own socket is still the one that clients find."""
-REFILL_S = 0.1
-"""After a kernel was given away, before the next standby is forked: the kernel in use comes first."""
+Refusal = dict[str, Any]
+"""Why a client gets nothing from here, and what else it should know: `frames`."""
 
 
 class ForkServer:
@@ -41,9 +41,7 @@ class ForkServer:
 
     def __init__(self, path: Path, lock: int, preloaded: Preloaded, idle_s: float) -> None:
         self.preloaded, self.idle_s = preloaded, idle_s
-        self.kernels: dict[int, Kernel] = {}
-        self.forks = self.adopted = 0
-        self._folder, self._lock = path.parent, lock
+        self._lock = lock
         self._selector = selectors.DefaultSelector()
         self._woken, self._waker = socket.socketpair()
         for end in (self._woken, self._waker):
@@ -53,14 +51,15 @@ class ForkServer:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
         self._selector.register(self._woken, selectors.EVENT_READ, self._signalled)
-        self._used = time.monotonic()
-        self._wanted: tuple[int, tuple[str, ...]] = (0, ())
-        """How many standbys, and with which further arguments: as the last client said."""
-        self._refill_at: float | None = None
+        self._asked = time.monotonic()
+        self.forks = Forks(self._selector, self._let_go)
+        self.standbys = StandbyPool(
+            self.forks, self._selector, path.parent, preloaded.ahead, preloaded.environment
+        )
         self.door = Door(path, self._selector, self._answer)
 
     def serve(self) -> None:
-        while self.door.is_open or self.kernels:
+        while self.door.is_open or self.forks.alive:
             for key, _ in self._selector.select(self._patience()):
                 if (
                     self._selector.get_map().get(key.fd) is key
@@ -76,27 +75,27 @@ class ForkServer:
         """Take no more requests; let another server have the place at once."""
         if self.door.is_open:
             self.door.close()
-            self._refill_at = None
             fcntl.flock(self._lock, fcntl.LOCK_UN)
             os.close(self._lock)
             self._lock = -1
-            for standby in self._standbys():
-                self._end(standby)
+            self.standbys.give_up()
 
     def stop(self) -> None:
-        """Retire, and end the kernels in use, too."""
+        """Retire, and end the kernels and commands in use, too."""
         self.retire()
-        for kernel in self.kernels.values():
-            self._end(kernel)
+        for forked in self.forks.alive.values():
+            self.forks.end(forked)
 
     # ------------------------------------------------------------------ requests
     def _answer(self, connection: socket.socket, receiver: frames.Receiver, frame: dict[str, Any]) -> None:
-        self._used = time.monotonic()
+        self._asked = time.monotonic()
         kept = False
         try:
             match frame.get("do"):
                 case "launch":
                     kept = self._launch(connection, receiver.files, frame)
+                case "command":
+                    kept = self._command(connection, receiver.files, CommandRequest.of(frame))
                 case "status":
                     frames.send(connection, self.status())
                 case "retire":
@@ -113,260 +112,152 @@ class ForkServer:
                 connection.close()
 
     def _launch(self, connection: socket.socket, files: list[int], frame: dict[str, Any]) -> bool:
-        """Fork or give away a kernel; False when the request is refused."""
+        """Fork or give away a kernel; False when the request is refused.
+
+        What this server has loaded is compared with the disk while the kernel is being initialised; the client uses no
+        kernel before it has been told that it is fresh.
+        """
         request = Request.of(frame)
-        refusal = (
-            self._refusal(request) if len(files) == 3 else {"why": "no standard streams were handed over"}
-        )
-        if refusal is None:
-            self._wanted = (int(frame["standbys"]), request.further)
-            if self._standbys_missing():
-                self._refill_at = time.monotonic() + REFILL_S
-            if frame["adopt"] and (adopted := self._adopt(request, files, connection)) is not None:
-                self._vouch(adopted)
-                return True
-            try:
-                child = self._fork()
-            except OSError as error:
-                refusal = {"why": f"the fork server cannot fork: {error.strerror}"}
+        refusal = self._refusal(Purpose.KERNELS, request.environment)
+        if refusal is None and len(files) != 3:
+            refusal = {"why": "no standard streams were handed over"}
         if refusal is not None:
             frames.send(connection, {"refused": refusal})
             return False
-        if child == 0:
-            run(request, files, connection, self.preloaded.ahead)
-        kernel = Kernel(child, -1, connection, request.cwd, frame.get("sockets"))
-        if not self._register(kernel):
-            return False
-        self._vouch(kernel)
+        self.standbys.want(int(frame["standbys"]), request.further)
+        kernel = self.standbys.adopt(request, files, connection) if frame["adopt"] else None
+        if kernel is None:
+            child = self._fork(connection)
+            if child is None:
+                return False
+            if child == 0:
+                run(request, files, connection, self.preloaded.ahead)
+            kernel = Forked(child, -1, connection, request.cwd, frame.get("sockets"))
+            if not self.forks.watch(kernel):
+                return False
+        refusal = self._stale()
+        with contextlib.suppress(OSError):
+            frames.send(connection, {"fresh": True} if refusal is None else {"refused": refusal})
+        if refusal is not None:
+            self.forks.end(kernel)
+            self._retire_if_stale(refusal)
         return True
 
-    def _vouch(self, kernel: Kernel) -> None:
-        """Look whether what this server has loaded is what lies on the disk, and tell the kernel's client.
-
-        After the fork, since the kernel is being initialised meanwhile; the client uses no kernel before it has been
-        told that it is fresh.
-        """
-        assert kernel.lease is not None
-        refusal: dict[str, Any] | None = None
-        try:
-            changed = self.preloaded.state.difference()
-            if changed is not None:
-                refusal = {"why": f"{changed} since the fork server loaded it", "stale": True}
-        except OSError as error:
-            refusal = {"why": f"the fork server cannot look at what is installed: {error.strerror}"}
-        with contextlib.suppress(OSError):
-            frames.send(kernel.lease, {"fresh": True} if refusal is None else {"refused": refusal})
+    def _command(self, connection: socket.socket, files: list[int], request: CommandRequest) -> bool:
+        """Fork a process that runs a command; False when the request is refused. A command cannot be taken back, so
+        it is not begun before what is loaded was compared with the disk."""
+        refusal = self._refusal(Purpose.COMMANDS, request.environment)
+        if refusal is None and len(files) != len(request.descriptors):
+            refusal = {"why": "not all open files were handed over"}
+        if refusal is None and request.home != own_home():
+            refusal = {
+                "why": f"the client runs nbdataops of {request.home}, the fork server that of {own_home()}"
+            }
+        refusal = refusal or self._stale()
         if refusal is not None:
-            self._end(kernel)
-            if refusal.get("stale"):
-                self.retire()
+            frames.send(connection, {"refused": refusal})
+            self._retire_if_stale(refusal)
+            return False
+        child = self._fork(connection)
+        if child is None:
+            return False
+        if child == 0:
+            run_command(request, files, connection, self.preloaded.ahead)
+        return self.forks.watch(Forked(child, -1, connection, request.cwd, None, command=request.arguments))
 
-    def _refusal(self, request: Request) -> dict[str, Any] | None:
+    def _fork(self, connection: socket.socket) -> int | None:
+        try:
+            return self.forks.fork()
+        except OSError as error:
+            refusal = {"why": f"the fork server cannot fork: {error.strerror}"}
+            frames.send(connection, {"refused": refusal})
+            return None
+
+    def _refusal(self, wanted: Purpose, environment: dict[str, str]) -> Refusal | None:
+        """Why this server does not suit a client; None when it does."""
         if not self.door.is_open:
             return {"why": "the fork server is about to end", "stale": True}
-        names = different(self.preloaded.names_read, self.preloaded.environment, request.environment)
+        if wanted is not self.preloaded.purpose:
+            return {"why": f"this fork server is one for {self.preloaded.purpose.value}"}
+        names = different(self.preloaded.names_read, self.preloaded.environment, environment)
         if names:
             why = f"{', '.join(names)} was read when libraries were loaded, and differs"
             return {"why": why, "environment": list(names)}
         return None
 
-    def _fork(self) -> int:
-        """Fork; in the child nothing of the server is open any more. Raises OSError."""
-        sys.stdout.flush()
-        sys.stderr.flush()
-        # A child that is told to end at once would pass that on to the server: through the socket that wakes it up,
-        # which both have until the child has closed it.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    def _stale(self) -> Refusal | None:
+        """Whether what this server has loaded is no longer what lies on the disk."""
         try:
-            child = os.fork()
-        except OSError:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-            raise
-        if child == 0:
-            own_signals()
-            self._selector.close()
-            self._woken.close()
-            self._waker.close()
-            if self.door.is_open:
-                self.door.close_in_child()
-                os.close(self._lock)
-            for kernel in self.kernels.values():
-                os.close(kernel.process)
-                for held in (kernel.lease, kernel.control):
-                    if held is not None:
-                        held.close()
-        else:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-            self.forks += 1
-        return child
-
-    def _register(self, kernel: Kernel) -> bool:
-        """Watch a forked process; False when it cannot be watched, in which case it is ended."""
-        try:
-            kernel.process = os.pidfd_open(kernel.pid)
-        except OSError:  # no descriptor is left
-            os.kill(kernel.pid, signal.SIGKILL)
-            os.waitpid(kernel.pid, 0)
-            return False
-        self.kernels[kernel.pid] = kernel
-        self._selector.register(kernel.process, selectors.EVENT_READ, lambda: self._ended(kernel))
-        if kernel.lease is not None:
-            self._selector.register(kernel.lease, selectors.EVENT_READ, lambda: self._lease_lost(kernel))
-        return True
-
-    # ------------------------------------------------------------------ standbys
-    def _standbys(self) -> list[Kernel]:
-        return [kernel for kernel in self.kernels.values() if kernel.control is not None]
-
-    def _standbys_missing(self) -> bool:
-        return self._wanted[0] > len(self._standbys())
-
-    def _refill(self) -> None:
-        """Fork one standby; the next one when it is ready."""
-        self._refill_at = None
-        if not self._standbys_missing():
-            return
-        prefix = str(self._folder / f"k{uuid.uuid4().hex[:12]}")
-        ours = theirs = None
-        try:
-            ours, theirs = socket.socketpair()
-            child = self._fork()
+            changed = self.preloaded.state.difference()
         except OSError as error:
-            print(f"no standby can be forked: {error}", flush=True)
-            for end in (ours, theirs):
-                if end is not None:
-                    end.close()
-            return
-        if child == 0:
-            ours.close()
-            run_standby(theirs, prefix, self._wanted[1], self.preloaded.ahead)
-        theirs.close()
-        kernel = Kernel(child, -1, None, "", prefix, control=ours, receiver=frames.Receiver(ours))
-        if self._register(kernel):
-            self._selector.register(ours, selectors.EVENT_READ, lambda: self._standby_speaks(kernel))
-        else:
-            ours.close()
-
-    def _standby_speaks(self, kernel: Kernel) -> None:
-        assert kernel.receiver is not None
-        assert kernel.control is not None
-        kernel.receiver.pump()
-        frame = kernel.receiver.next() or {}
-        if "standby" in frame:
-            kernel.standby = Standby.of(frame["standby"])
-            if self._standbys_missing():
-                self._refill_at = time.monotonic() + REFILL_S
-        elif kernel.receiver.ended or "unusable" in frame:
-            if "unusable" in frame:
-                print(f"no standbys: {frame['unusable']}", flush=True)
-            self._selector.unregister(kernel.control)
-
-    def _adopt(self, request: Request, files: list[int], connection: socket.socket) -> Kernel | None:
-        """Give a standby away, if one suits."""
-        for kernel in self._standbys():
-            if kernel.standby is not None and kernel.standby.suits(request, self.preloaded.environment):
-                break
-        else:
+            return {"why": f"the fork server cannot look at what is installed: {error.strerror}"}
+        if changed is None:
             return None
-        assert kernel.control is not None
-        try:
-            frames.send(kernel.control, request.to_frame(), [*files, connection.fileno()])
-        except OSError:  # it has just died
-            return None
-        self._selector.unregister(kernel.control)
-        kernel.control.close()
-        kernel.control = kernel.receiver = kernel.standby = None
-        kernel.lease, kernel.cwd, kernel.since = connection, request.cwd, time.time()
-        self._selector.register(connection, selectors.EVENT_READ, lambda: self._lease_lost(kernel))
-        self._refill_at = time.monotonic() + REFILL_S
-        self.adopted += 1
-        return kernel
+        return {"why": f"{changed} since the fork server loaded it", "stale": True}
 
-    # ------------------------------------------------------------------ ends
-    def _lease_lost(self, kernel: Kernel) -> None:
-        """The client's end has closed (it never says anything more on this connection)."""
-        assert kernel.lease is not None
-        try:
-            if kernel.lease.recv(4096, socket.MSG_DONTWAIT):
-                return
-        except BlockingIOError:
-            return
-        except OSError:
-            pass
-        self._selector.unregister(kernel.lease)
-        kernel.lease.close()
-        kernel.lease = None
-        self._end(kernel)
-
-    def _end(self, kernel: Kernel) -> None:
-        signal_group(kernel.pid, signal.SIGTERM)
-        kernel.kill_at = time.monotonic() + GRACE_S
-
-    def _ended(self, kernel: Kernel) -> None:
-        # As long as it is not reaped its number is its own, so the group is certainly this kernel's.
-        signal_group(kernel.pid, signal.SIGKILL)
-        _, status = os.waitpid(kernel.pid, 0)
-        self._used = time.monotonic()
-        del self.kernels[kernel.pid]
-        self._selector.unregister(kernel.process)
-        os.close(kernel.process)
-        if kernel.control is not None:
-            with contextlib.suppress(KeyError):
-                self._selector.unregister(kernel.control)
-            kernel.control.close()
-        if kernel.lease is None:
-            remove_sockets(kernel.sockets)  # a client would have done so
-            return
-        self._selector.unregister(kernel.lease)
-        with contextlib.suppress(OSError):
-            frames.send(kernel.lease, {"exit": os.waitstatus_to_exitcode(status)})
-        kernel.lease.close()
+    def _retire_if_stale(self, refusal: Refusal) -> None:
+        if refusal.get("stale"):
+            self.retire()
 
     # ------------------------------------------------------------------ the server itself
     def status(self) -> dict[str, Any]:
         """What `nbdataops kernel status` shows of this server."""
-        in_use = [kernel for kernel in self.kernels.values() if kernel.control is None]
+        in_use = [forked for forked in self.forks.alive.values() if forked.control is None]
         return {
             "pid": os.getpid(),
+            "serves": self.preloaded.purpose.value,
             "python": sys.executable,
             "modules": list(self.preloaded.modules),
             "rehearsed": self.preloaded.rehearsed,
             "excluded": self.preloaded.excluded,
             "loaded_in_s": round(self.preloaded.seconds, 3),
-            "forks": self.forks,
-            "adopted": self.adopted,
-            "kernels": [{"pid": k.pid, "cwd": k.cwd, "since": k.since} for k in in_use],
-            "standbys": [k.pid for k in self._standbys() if k.standby is not None],
+            "forks": self.forks.number,
+            "adopted": self.standbys.adopted,
+            "kernels": [{"pid": f.pid, "cwd": f.cwd, "since": f.since} for f in in_use if f.command is None],
+            "commands": [
+                {"pid": f.pid, "cwd": f.cwd, "since": f.since, "words": list(f.command)}
+                for f in in_use
+                if f.command is not None
+            ],
+            "standbys": self.standbys.ready,
             "retired": not self.door.is_open,
             "idle_exit_s": self.idle_s,
         }
 
+    def _let_go(self) -> None:
+        """In a child: close what it must not have of the server."""
+        self._woken.close()
+        self._waker.close()
+        if self.door.is_open:
+            self.door.close_in_child()
+            os.close(self._lock)
+
     def _patience(self) -> float:
         """Seconds until something is due."""
         now = time.monotonic()
-        due = [kernel.kill_at for kernel in self.kernels.values() if kernel.kill_at is not None]
-        due += self.door.deadlines
-        if self._refill_at is not None:
-            due.append(self._refill_at)
+        due = [*self.forks.deadlines, *self.door.deadlines]
+        if self.standbys.refill_at is not None:
+            due.append(self.standbys.refill_at)
         if self._is_idle():
-            due.append(self._used + self.idle_s)
+            due.append(self._idle_since + self.idle_s)
         return max(0.0, min([now + LOOK_S, *due]) - now)
 
     def _look_around(self, now: float) -> None:
-        for kernel in self.kernels.values():
-            if kernel.kill_at is not None and now >= kernel.kill_at:
-                signal_group(kernel.pid, signal.SIGKILL)
-                kernel.kill_at = None
+        self.forks.kill_the_late(now)
         self.door.turn_away_the_late(now)
         if self.door.is_open and (
-            not self.door.is_found or (self._is_idle() and now >= self._used + self.idle_s)
+            not self.door.is_found or (self._is_idle() and now >= self._idle_since + self.idle_s)
         ):
             self.retire()
-        if self._refill_at is not None and now >= self._refill_at:
-            self._refill()
+        if self.standbys.refill_at is not None and now >= self.standbys.refill_at:
+            self.standbys.refill()
 
     def _is_idle(self) -> bool:
-        return self.door.is_open and len(self._standbys()) == len(self.kernels)
+        return self.door.is_open and len(self.standbys.all) == len(self.forks.alive)
+
+    @property
+    def _idle_since(self) -> float:
+        return max(self._asked, self.forks.last_end)
 
     def _signalled(self) -> None:
         if signal.SIGTERM in self._woken.recv(4096):

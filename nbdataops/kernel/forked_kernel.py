@@ -13,12 +13,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from nbdataops.kernel import frames
 from nbdataops.kernel.circumstances import Handed
 from nbdataops.kernel.third_party import Installed
 
+COMM = "nbdataops-kern"
 GRACE_S = 2.0
 """Between SIGTERM and SIGKILL when a lease is lost."""
 
@@ -73,7 +74,7 @@ def run(request: Request, files: list[int], lease: socket.socket, ahead: Ahead) 
         for standard, handed in enumerate(files):
             os.dup2(handed, standard)
             os.close(handed)
-        take_on(request, ahead)
+        take_on(request, ahead, COMM, [request.cwd])
         own_signals()
         return start_application(["-f", request.connection_file, *request.further])
 
@@ -109,14 +110,29 @@ def live(prepare: Callable[[], Any], ready: Callable[[Any], None], lease: socket
         _end(code)
 
 
-def take_on(request: Request, ahead: Ahead) -> None:
-    """Folder, environment, time zone, limits and randomness of the request. Raises RefusedError."""
+class Surroundings(Protocol):
+    """What a forked process takes over from its client."""
+
+    @property
+    def cwd(self) -> str: ...
+    @property
+    def environment(self) -> dict[str, str]: ...
+    @property
+    def handed(self) -> Handed: ...
+
+
+def take_on(request: Surroundings, ahead: Ahead, name: str, searched: Sequence[str] = ()) -> None:
+    """Folder, environment, time zone, limits and randomness of the request. Raises RefusedError.
+
+    `name` is what `ps -o comm` shows: 15 bytes at most. In the folders `searched` modules are looked for before all
+    that is in `sys.path`.
+    """
     try:
         os.chdir(request.cwd)
         request.handed.take_on()
     except (OSError, ValueError) as error:
         raise RefusedError(f"{request.cwd}: {error}") from error
-    _refuse_what_is_hidden(request.cwd, ahead)
+    _refuse_what_is_hidden(request.cwd, searched, ahead)
     os.environ.clear()
     os.environ.update(request.environment)
     for name, value in ahead.added_variables.items():
@@ -124,7 +140,7 @@ def take_on(request: Request, ahead: Ahead) -> None:
     time.tzset()
     _fresh_state()
     with contextlib.suppress(OSError):
-        Path("/proc/self/comm").write_text("nbdataops-kern")  # as `ps -o comm` shows it; 15 bytes at most
+        Path("/proc/self/comm").write_text(name)
 
 
 def start_application(arguments: Sequence[str]) -> Any:
@@ -176,9 +192,9 @@ def keep(lease: socket.socket, server: int) -> None:
     thread.start()
 
 
-def _refuse_what_is_hidden(cwd: str, ahead: Ahead) -> None:
-    """A project's own `numpy.py` comes before the installed one; a kernel that has loaded the other would miss it."""
-    for folder in dict.fromkeys([cwd, *ahead.installed.before(sys.path)]):
+def _refuse_what_is_hidden(cwd: str, searched: Sequence[str], ahead: Ahead) -> None:
+    """A project's own `numpy.py` comes before the installed one; a process that has loaded the other would miss it."""
+    for folder in dict.fromkeys([*searched, *ahead.installed.before(sys.path)]):
         hides = ahead.installed.hidden_by(folder, ahead.can_be_hidden)
         if hides is not None:
             raise RefusedError(f"{hides} in {folder} hides a module that the fork server has loaded")

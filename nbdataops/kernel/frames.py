@@ -1,15 +1,21 @@
 """What client, server and kernel say to each other over a Unix socket: JSON objects, each after its length.
 
-A client's first frame may carry open files (the kernel's standard streams).
+A client's first frame may carry open files (standard streams, and what else a command inherits).
 
 | from | frame | means |
 |---|---|---|
 | client | `{"do": "launch", ...}` and three files | start a kernel; this connection becomes its lease |
+| client | `{"do": "command", ...}` and its open files | run a command; this connection becomes its lease |
+| client | `{"done": true}` | on a command's lease: its exit code has come, the lease is given back |
 | client | `{"do": "status"}`, `{"do": "retire"}`, `{"do": "stop"}` | a question or an order to the server itself |
 | server | `{"fresh": true}` | what it has loaded is what lies on the disk; comes before or after `ready` |
 | kernel | `{"ready": {"pid", "connection"}}` | its sockets are bound |
-| server, kernel | `{"refused": {"why", ...}}` | no kernel from here; if one was started, it is ended |
-| server | `{"exit": code}` | the kernel has ended; negative: by that signal |
+| command | `{"started": {"pid"}}` | the command runs: from now on nothing is refused |
+| server, kernel, command | `{"refused": {"why", ...}}` | nothing from here; a kernel that was started is ended |
+| server, command | `{"exit": code}` | the kernel or the command has ended; negative: by that signal |
+
+`refused` may say `stale` (ask once more: another server starts) or `environment` (names of variables that were read
+when libraries were loaded and whose values differ: ask the server that is for them).
 """
 
 from __future__ import annotations

@@ -45,6 +45,18 @@ def _is_dead(path: Path) -> bool:
         return False
 
 
+def is_locked(path: Path) -> bool:
+    """Whether a server, or a client that starts one, holds this lock. Raises OSError when there is none."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _remove_if_unlocked(path: Path) -> None:
     """Remove a lock that no server holds, with the socket and the log beside it."""
     with contextlib.suppress(OSError):

@@ -15,11 +15,13 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from nbdataops.kernel.forked_kernel import Ahead
 from nbdataops.kernel.installed_state import InstalledState
+from nbdataops.kernel.purpose import Purpose
 from nbdataops.kernel.third_party import Installed
 
 ALLOWED_THREADS = frozenset({"jemalloc_bg_thd"})
@@ -38,9 +40,14 @@ KNOWN = dict.fromkeys(
     ),
     _ASKS,
 )
-"""Excluded without a try, which spares the second start: found out as all others are (see `Preloading.load`)."""
+"""Excluded from kernels without a try, which spares the second start: found out as all others are (see
+`Preloading.load`). A command runs in no IPython, so there the answer is the same in the server."""
 FOUNDATION = "ipykernel.kernelapp"
 """What a kernel itself needs at least. The rehearsal finds the rest, whatever the versions."""
+
+
+READ_ALL = frozenset({"tqdm.std"})
+"""Known to go through the whole environment when they are imported; what they keep starts with their own name."""
 
 
 class FoundationError(Exception):
@@ -51,6 +58,7 @@ class FoundationError(Exception):
 class Preloaded:
     """What this server is, once it has loaded everything."""
 
+    purpose: Purpose
     ahead: Ahead
     state: InstalledState
     environment: dict[str, str]
@@ -69,6 +77,7 @@ class Preloading:
     """What has been imported, by whom a thread was started, and what is excluded and why."""
 
     installed: Installed
+    purpose: Purpose
     excluded: dict[str, str]
     """From the beginning: module and reason."""
     modules: list[str] = field(default_factory=list)
@@ -81,25 +90,41 @@ class Preloading:
     _threads: dict[int, str] = field(default_factory=dict)
 
     def lay_foundation(self) -> None:
-        """Import what every kernel needs. Raises FoundationError."""
-        try:
-            with _asked_for_ipython() as asked:
-                importlib.import_module(FOUNDATION)
-        except ModuleNotFoundError as error:
-            raise FoundationError("ipykernel is not installed for this interpreter") from error
-        if asked:
-            raise FoundationError(f"importing {FOUNDATION} asks for the running IPython")
+        """Import what every kernel needs; a command needs nothing. Raises FoundationError."""
+        if self.purpose is Purpose.KERNELS:
+            try:
+                with self._asked_for_ipython() as asked:
+                    importlib.import_module(FOUNDATION)
+            except ModuleNotFoundError as error:
+                raise FoundationError("ipykernel is not installed for this interpreter") from error
+            if asked:
+                raise FoundationError(f"importing {FOUNDATION} asks for the running IPython")
         for name, file in self.installed.foreign(set(sys.modules) - _own()):
             raise FoundationError(f"{name} is loaded from {file}, which is not an installed package")
         self.foundation = frozenset(sys.modules)
 
+    def load_what_reads_all(self, names: Iterable[str]) -> None:
+        """Import, before variables are watched, those of `names` that look at all of them for those of a prefix.
+
+        It is their own prefix, so it is in the server's key (`read_at_load`).
+        """
+        self.load(name for name in names if name in READ_ALL)
+
     def load(self, names: Iterable[str]) -> None:
-        """Import third-party modules one by one, and look at what each did."""
-        for name in self.installed.modules(names):
+        """Import third-party modules one by one, and look at what each did.
+
+        `module:function` also calls that function, without arguments: one that keeps what it has found or compiled, so
+        that every fork has it. It must start nothing and read no files but those of packages.
+        """
+        for entry in dict.fromkeys(names):
+            asked_for, _, function = entry.partition(":")
+            name = self.installed.module(asked_for)
+            if name is None:
+                continue
             if (excluded := self._excluded(name)) is not None:
                 self.skipped[excluded] = self.excluded[excluded]
-            elif name not in self.found:
-                self._load(name)
+            elif name not in self.found and (function or name not in self.modules):
+                self._load(name, function)
 
     def load_library(self, names: Iterable[str]) -> None:
         """Import modules of Python's own library among these names; they start nothing when imported."""
@@ -108,17 +133,39 @@ class Preloading:
                 with suppress(ImportError):
                     importlib.import_module(name)
 
+    @contextmanager
+    def _asked_for_ipython(self) -> Iterator[list[bool]]:
+        """A list that is not empty when somebody has asked meanwhile whether an IPython runs (as `get_ipython` does)."""
+        asked: list[bool] = []
+        if self.purpose is Purpose.COMMANDS:
+            yield asked
+            return
+        from IPython.core.interactiveshell import InteractiveShell
+
+        def initialized(_: type) -> bool:
+            asked.append(True)
+            return False
+
+        shell: Any = InteractiveShell
+        shell.initialized = classmethod(initialized)
+        try:
+            yield asked
+        finally:
+            del shell.initialized
+
     def _excluded(self, name: str) -> str | None:
         """The excluded module that this one is, or is in, if any."""
         parts = name.split(".")
         names = (".".join(parts[:end]) for end in range(1, len(parts) + 1))
         return next((n for n in names if n in self.excluded), None)
 
-    def _load(self, name: str) -> None:
+    def _load(self, name: str, function: str = "") -> None:
         modules, threads, files = set(sys.modules), set(_threads()), _descriptors()
         try:
-            with _asked_for_ipython() as asked:
-                importlib.import_module(name)
+            with self._asked_for_ipython() as asked:
+                module = importlib.import_module(name)
+                if function:
+                    attrgetter(function)(module)()
         except ModuleNotFoundError:
             return  # an optional part of the package: its absence is the kernel's to report
         except BaseException as error:  # even SystemExit: whatever a module does must not end the server
@@ -128,7 +175,8 @@ class Preloading:
             undone = _undone(name, set(sys.modules) - modules)
             (self.skipped if undone else self.found)[name] = _ASKS
             return
-        self.modules.append(name)
+        if name not in self.modules:
+            self.modules.append(name)
         for thread in set(_threads()) - threads:
             self._threads[thread] = name
         opened = {
@@ -136,8 +184,8 @@ class Preloading:
         }
         if opened:
             self.found[name] = f"importing it opened {', '.join(sorted(set(opened.values())))}"
-        for module, file in self.installed.foreign(set(sys.modules) - modules - _own()):
-            self.found[name] = f"importing it loads {module} from {file}, which is not an installed package"
+        for other, file in self.installed.foreign(set(sys.modules) - modules - _own()):
+            self.found[name] = f"importing it loads {other} from {file}, which is not an installed package"
             break
 
     def settle(self) -> None:
@@ -168,25 +216,6 @@ def added(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, str]
     {'KMP_INIT_AT_FORK': 'FALSE'}
     """
     return {name: value for name, value in after.items() if before.get(name) != value}
-
-
-@contextmanager
-def _asked_for_ipython() -> Iterator[list[bool]]:
-    """A list that is not empty when somebody has asked meanwhile whether an IPython runs (as `get_ipython` does)."""
-    from IPython.core.interactiveshell import InteractiveShell
-
-    asked: list[bool] = []
-
-    def initialized(_: type) -> bool:
-        asked.append(True)
-        return False
-
-    shell: Any = InteractiveShell
-    shell.initialized = classmethod(initialized)
-    try:
-        yield asked
-    finally:
-        del shell.initialized
 
 
 def _undone(name: str, new: set[str]) -> bool:

@@ -23,12 +23,11 @@ from traitlets import Bool, Enum, Float, Int, List, Unicode
 
 from nbdataops.kernel import cold, frames
 from nbdataops.kernel.cold import NotWarmError
+from nbdataops.kernel.switch import off_reason
 
 if TYPE_CHECKING:
     from nbdataops.kernel.lease import Lease
 
-SWITCH = "NBDATAOPS_KERNELS"
-"""Set to `cold` in a client's environment: ordinary kernels only."""
 READY_S = 60.0
 """A forked kernel that is not ready within this time is given up. Usually it takes 0.1 s."""
 _KNOWN_ARGUMENTS = {"env", "cwd", "stdin", "stdout", "stderr", "independent", "kernel_id", "extra_arguments"}
@@ -131,7 +130,8 @@ class WarmProvisioner(LocalProvisioner):
         """Ask the server of this key for a kernel; None when there is one, else the refusal. Raises NotWarmError."""
         from nbdataops.kernel.lease import Lease
         from nbdataops.kernel.runtime_folder import connect, runtime_folder
-        from nbdataops.kernel.starting import ServerPlace, server_connection
+        from nbdataops.kernel.server_place import ServerPlace
+        from nbdataops.kernel.starting import server_connection
 
         folder = runtime_folder()
         environment = {name: value for name, value in kwargs["env"].items() if name != "JPY_PARENT_PID"}
@@ -232,17 +232,6 @@ class WarmProvisioner(LocalProvisioner):
 
             with contextlib.suppress(NotWarmError):
                 cold.record(runtime_folder(), why, str(kwargs.get("cwd") or Path.cwd()))
-
-
-def off_reason() -> str | None:
-    """Why this client has no warm kernels at all, if so."""
-    if sys.platform != "linux":
-        return f"warm kernels need Linux; this is {sys.platform}"
-    if not hasattr(os, "pidfd_open"):
-        return "warm kernels need a Python and a Linux (5.3 or newer) with pidfd_open"
-    if os.environ.get(SWITCH, "").lower() == "cold":
-        return f"{SWITCH}=cold"
-    return None
 
 
 def _try_socket(path: Path) -> None:

@@ -24,9 +24,10 @@ from nbdataops.kernel.forked_kernel import Ahead
 from nbdataops.kernel.installed_state import InstalledState
 from nbdataops.kernel.leftovers import sweep
 from nbdataops.kernel.preloading import KNOWN, FoundationError, Preloaded, Preloading, added
+from nbdataops.kernel.purpose import Purpose
 from nbdataops.kernel.rehearsal import rehearse
 from nbdataops.kernel.room import lacking_room
-from nbdataops.kernel.starting import PROGRAM
+from nbdataops.kernel.starting import CANNOT, PROGRAM
 from nbdataops.kernel.third_party import Installed
 
 
@@ -38,6 +39,7 @@ def main(arguments: Sequence[str]) -> int:
     if sys.path and sys.path[0] == "":
         del sys.path[0]
     path = Path(options.socket)
+    os.pwrite(options.lock, str(os.getpid()).encode(), 0)
     try:
         if (lack := lacking_room()) is not None:
             raise FoundationError(lack)
@@ -47,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
         gc.freeze()
         server = ForkServer(path, options.lock, preloaded, options.idle_s)
     except (FoundationError, OSError) as error:
-        print(f"no fork server: {error}", flush=True)
+        print(f"{CANNOT}{error}", flush=True)
         _tell(options.tell, {"failed": str(error)})
         return 1
     print(
@@ -63,28 +65,37 @@ def main(arguments: Sequence[str]) -> int:
 
 def _preload(options: argparse.Namespace) -> Preloaded:
     started = time.monotonic()
-    excluded = KNOWN | json.loads(options.excluded)
-    # Before matplotlib reads it; ipykernel sets the same later in each kernel.
-    os.environ["MPLBACKEND"] = os.environ.get("MPLBACKEND") or INLINE_BACKEND
+    purpose = Purpose(options.serves)
+    excluded = json.loads(options.excluded)
     environment = dict(os.environ)
+    if purpose is Purpose.KERNELS:
+        excluded = KNOWN | excluded
+        # Before matplotlib reads it; ipykernel sets the same later in each kernel.
+        environment["MPLBACKEND"] = environment.get("MPLBACKEND") or INLINE_BACKEND
+        os.environ["MPLBACKEND"] = environment["MPLBACKEND"]
     installed = Installed.of_this_interpreter()
-    loading = Preloading(installed, excluded)
+    loading = Preloading(installed, purpose, excluded)
     with watched() as names:
         loading.lay_foundation()
+    if purpose is Purpose.COMMANDS:
+        loading.load_what_reads_all(options.preload)
+    with watched() as further_names:
         loading.load(options.preload)
         asked_for = tuple(loading.modules)
-        rehearsed = rehearse()
-        loading.load_library(rehearsed)
-        loading.load(rehearsed)
+        if purpose is Purpose.KERNELS:
+            rehearsed = rehearse()
+            loading.load_library(rehearsed)
+            loading.load(rehearsed)
     loading.settle()
     if loading.found:
         _again(excluded | loading.found, environment)
     ahead = Ahead(installed, loading.can_be_hidden, added(environment, os.environ), os.getpid())
     return Preloaded(
+        purpose,
         ahead,
         InstalledState.of(installed, sys.modules),
         environment,
-        frozenset(names),
+        frozenset(names | further_names),
         asked_for,
         len(loading.modules) - len(asked_for),
         loading.skipped,
@@ -116,11 +127,14 @@ def _flags() -> list[str]:
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="nbdataops.kernel.server", description=__doc__)
+    parser.add_argument("--serves", choices=[p.value for p in Purpose], default=Purpose.KERNELS.value)
     parser.add_argument("--socket", required=True, help="where to listen")
     parser.add_argument(
         "--lock", type=int, required=True, help="descriptor of the lock that stands for this server"
     )
-    parser.add_argument("--tell", type=int, required=True, help="descriptor of the pipe to the client")
+    parser.add_argument(
+        "--tell", type=int, default=None, help="descriptor of the pipe to a client that waits"
+    )
     parser.add_argument("--preload", nargs="*", default=[], help="modules to import")
     parser.add_argument("--excluded", default="{}", help="JSON: modules that must not be, and why")
     parser.add_argument(
@@ -130,8 +144,9 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _tell(descriptor: int, message: dict[str, Any]) -> None:
-    """Tell the client that started this server, through its pipe, and close it."""
-    with contextlib.suppress(OSError):
-        os.write(descriptor, json.dumps(message).encode() + b"\n")
-    os.close(descriptor)
+def _tell(descriptor: int | None, message: dict[str, Any]) -> None:
+    """Tell the client that started this server, if it waits, through its pipe, and close it."""
+    if descriptor is not None:
+        with contextlib.suppress(OSError):
+            os.write(descriptor, json.dumps(message).encode() + b"\n")
+        os.close(descriptor)

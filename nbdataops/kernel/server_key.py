@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,9 @@ from pathlib import Path
 from nbdataops.kernel.circumstances import circumstances
 from nbdataops.kernel.cold import NotWarmError
 from nbdataops.kernel.environment_reads import normal, read_at_load
+from nbdataops.kernel.purpose import Purpose
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Raised when client and server no longer understand each other."""
 _LAUNCHER = ("-m", "ipykernel_launcher")
 
@@ -62,6 +64,7 @@ class ServerKey:
     preload: tuple[str, ...]
     environment: tuple[tuple[str, str], ...]
     place: tuple[tuple[str, str], ...]
+    purpose: Purpose = Purpose.KERNELS
 
     @classmethod
     def of(
@@ -72,17 +75,62 @@ class ServerKey:
         further: Iterable[str] = (),
     ) -> ServerKey:
         """The key of this process's kernels. `further` names variables that a server said it had read."""
+        return cls._of(command.python, command.flags, preload, environment, further, Purpose.KERNELS)
+
+    @classmethod
+    def of_commands(
+        cls,
+        flags: tuple[str, ...],
+        preload: Iterable[str],
+        environment: Mapping[str, str],
+        further: Iterable[str] = (),
+    ) -> ServerKey:
+        """The key of the commands that this interpreter runs with these options of its own."""
+        return cls._of(_one_name(sys.executable), flags, preload, environment, further, Purpose.COMMANDS)
+
+    @classmethod
+    def _of(
+        cls,
+        python: str,
+        flags: tuple[str, ...],
+        preload: Iterable[str],
+        environment: Mapping[str, str],
+        further: Iterable[str],
+        purpose: Purpose,
+    ) -> ServerKey:
         wanted = tuple(dict.fromkeys(preload))
         variables = dict(read_at_load(environment, wanted))
         for name in further:
             value = normal(name, environment.get(name))
             variables[name] = "\0" if value is None else value
         # Not resolved: in a virtual environment the link, not the program it points to, tells which packages there are.
-        python = str(Path(command.python).absolute())
-        return cls(python, command.flags, wanted, tuple(sorted(variables.items())), circumstances())
+        python = str(Path(python).absolute())
+        return cls(python, flags, wanted, tuple(sorted(variables.items())), circumstances(), purpose)
 
     @property
     def name(self) -> str:
         """Sixteen hexadecimal digits that stand for the key in names of files."""
-        parts = [PROTOCOL, self.python, self.flags, self.preload, self.environment, self.place]
+        parts = [
+            PROTOCOL,
+            self.purpose.value,
+            self.python,
+            self.flags,
+            self.preload,
+            self.environment,
+            self.place,
+        ]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def _one_name(python: str) -> str:
+    """`python3` beside an interpreter, if it is the same: whether a program or a person named it makes no difference.
+
+    >>> _one_name("/nowhere/python")
+    '/nowhere/python'
+    """
+    path = Path(python)
+    usual = path.with_name("python3")
+    try:
+        return str(usual) if usual.samefile(path) else python
+    except OSError:
+        return python

@@ -23,6 +23,7 @@ from typing import Any, NoReturn
 from nbdataops.kernel import frames
 from nbdataops.kernel.environment_reads import INLINE_BACKEND, different, watched
 from nbdataops.kernel.forked_kernel import (
+    COMM,
     Ahead,
     RefusedError,
     Request,
@@ -118,7 +119,7 @@ def _adopt(application: Any, request: Request, files: Sequence[int], ahead: Ahea
     *streams, held = files
     lease = socket.socket(fileno=held)
     try:
-        take_on(request, ahead)
+        take_on(request, ahead, COMM, [request.cwd])
     except RefusedError as refused:
         with contextlib.suppress(OSError):
             frames.send(lease, {"refused": {"why": str(refused)}})

@@ -1,7 +1,7 @@
 """Find the fork server of a key, or start it: one at a time, whatever clients do at once.
 
 A lock stands for a server, from before it is born until it retires: it is taken by the client that starts it and
-inherited by the server. Who cannot have the lock waits for the socket to appear; who can, starts a server.
+inherited by the server, which writes its process id there. Who cannot have the lock waits for the socket to appear; who can, starts a server.
 """
 
 from __future__ import annotations
@@ -16,39 +16,21 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from nbdataops.kernel.cold import NotWarmError
 from nbdataops.kernel.runtime_folder import connect
 from nbdataops.kernel.server_key import ServerKey
+from nbdataops.kernel.server_place import ServerPlace
 
 START_S = 120.0
 """A server that has not loaded everything within this time is given up (and ended). Usually it takes 2 to 5 s."""
+CANNOT = "no fork server: "
+"""How the last line of a log begins whose server could not serve."""
 _POLL_S = 0.02
 _LONGEST_LOG = 100_000
 PROGRAM = "import sys; from nbdataops.kernel.server import main; sys.exit(main(sys.argv[1:]))"
 """Given by `-c`, so that `__main__` has no file, as in a kernel: some libraries look for that when imported."""
-
-
-@dataclass(frozen=True, slots=True)
-class ServerPlace:
-    """Where the server of a key is to be found."""
-
-    folder: Path
-    name: str
-
-    @property
-    def socket(self) -> Path:
-        return self.folder / f"{self.name}.sock"
-
-    @property
-    def lock(self) -> Path:
-        return self.folder / f"{self.name}.lock"
-
-    @property
-    def log(self) -> Path:
-        return self.folder / f"{self.name}.log"
 
 
 def server_connection(
@@ -77,6 +59,36 @@ def server_connection(
     raise NotWarmError(f"no fork server within {start_s:.0f} s; its log is {place.log}")
 
 
+def start_unattended(folder: Path, key: ServerKey, environment: Mapping[str, str], idle_s: float) -> None:
+    """Start the key's server for whoever comes next, unless there is one. Waits for nothing.
+
+    Raises NotWarmError when that is to no avail: also when a start has failed shortly before.
+    """
+    place = ServerPlace(folder, key.name)
+    lock = _locked(place.lock)
+    if lock is None:
+        return  # somebody is at it
+    try:
+        said = last_line(place.log)
+        with contextlib.suppress(OSError):
+            if said.startswith(CANNOT) and time.time() - place.log.stat().st_mtime < idle_s:
+                raise NotWarmError(said)
+        if connect(place.socket) is None:
+            _spawn(_command(place, key, idle_s, lock), place.log, environment, (lock,))
+    except OSError as error:
+        raise NotWarmError(f"the fork server cannot be started: {error}") from error
+    finally:
+        os.close(lock)
+
+
+def _command(
+    place: ServerPlace, key: ServerKey, idle_s: float, lock: int, further: tuple[str, ...] = ()
+) -> list[str]:
+    program = [key.python, *key.flags, "-c", PROGRAM, "--serves", key.purpose.value]
+    where = ["--socket", str(place.socket), "--lock", str(lock), "--idle-s", str(idle_s)]
+    return [*program, *where, *further, "--preload", *key.preload]
+
+
 def _locked(path: Path) -> int | None:
     """A descriptor of the locked file, or None when somebody else has it. Raises NotWarmError."""
     try:
@@ -86,6 +98,7 @@ def _locked(path: Path) -> int | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.path.samestat(os.fstat(descriptor), path.stat()):  # else it was removed meanwhile
+            os.ftruncate(descriptor, 0)  # no more the number of the server before; the new one writes its own
             return descriptor
     except (BlockingIOError, FileNotFoundError):
         pass
@@ -107,18 +120,9 @@ def _start(
     """Start a server and wait until it serves. Raises NotWarmError with what it said."""
     reading, writing = os.pipe()
     try:
-        command = [key.python, *key.flags, "-c", PROGRAM, "--socket", str(place.socket)]
-        command += [
-            "--lock",
-            str(lock),
-            "--tell",
-            str(writing),
-            "--idle-s",
-            str(idle_s),
-            "--preload",
-            *key.preload,
-        ]
-        _spawn(command, place.log, environment, (lock, writing))
+        command = _command(place, key, idle_s, lock, ("--tell", str(writing)))
+        # It ends at once: the server is its child.
+        _spawn(command, place.log, environment, (lock, writing)).wait()
         os.close(writing)
         writing = -1
         answer = _answer(reading, deadline)
@@ -134,14 +138,16 @@ def _start(
         raise NotWarmError(f"the fork server ended while it was loading: {last_line(place.log)}")
 
 
-def _spawn(command: list[str], log: Path, environment: Mapping[str, str], files: tuple[int, ...]) -> None:
+def _spawn(
+    command: list[str], log: Path, environment: Mapping[str, str], files: tuple[int, ...]
+) -> subprocess.Popen[bytes]:
     """Execute the server outside of this process's tree; what it prints goes to its log, after its predecessor's."""
     with contextlib.suppress(OSError):
         if log.stat().st_size > _LONGEST_LOG:
             log.unlink()
     written = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=written,
@@ -153,7 +159,6 @@ def _spawn(command: list[str], log: Path, environment: Mapping[str, str], files:
         )
     finally:
         os.close(written)
-    process.wait()  # it ends at once: the server is its child
 
 
 def _answer(reading: int, deadline: float) -> dict[str, object]:

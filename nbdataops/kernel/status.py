@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import select
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +13,7 @@ from typing import Any
 
 from nbdataops.kernel import frames
 from nbdataops.kernel.cold import NotWarmError
-from nbdataops.kernel.leftovers import sweep
+from nbdataops.kernel.leftovers import is_locked, sweep
 from nbdataops.kernel.runtime_folder import connect
 
 ANSWER_S = 10.0
@@ -22,12 +25,14 @@ def statuses(folder: Path) -> list[dict[str, Any]]:
 
 
 def stop(folder: Path, *, kernels: bool, timeout_s: float = 30.0) -> list[dict[str, Any]]:
-    """End all servers; with `kernels` also the kernels in use, else the servers of those end with their last one.
+    """End all servers; with `kernels` also the kernels and commands in use, else their servers end with the last one.
 
     Returns what the servers said before. Waits until those that end at once have ended.
     """
     said = list(_ask(folder, "stop" if kernels else "retire"))
-    ending = [server["pid"] for server in said if kernels or not server["kernels"]]
+    said += _end_those_that_load(folder)
+    in_use = [s for s in said if s.get("kernels") or s.get("commands")]
+    ending = [s["pid"] for s in said if "pid" in s and (kernels or s not in in_use)]
     deadline = time.monotonic() + timeout_s
     for pid in ending:
         _wait_for_end(pid, deadline)
@@ -58,9 +63,17 @@ def _ask(folder: Path, order: str) -> Iterator[dict[str, Any]]:
             yield answer | {"socket": path.name}
 
 
-def _wait_for_end(pid: int, deadline: float) -> None:
-    import os
+def _end_those_that_load(folder: Path) -> Iterator[dict[str, Any]]:
+    """End the servers that are not there yet: they hold their lock, have written who they are, and do not listen."""
+    for path in sorted(folder.glob("*.lock")):
+        with contextlib.suppress(OSError, ValueError):
+            pid = int(path.read_text())
+            if is_locked(path) and not path.with_suffix(".sock").exists():
+                os.kill(pid, signal.SIGTERM)
+                yield {"pid": pid, "socket": path.with_suffix(".sock").name}
 
+
+def _wait_for_end(pid: int, deadline: float) -> None:
     try:
         process = os.pidfd_open(pid)
     except OSError:

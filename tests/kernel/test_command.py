@@ -73,7 +73,13 @@ def test_status_and_stop_say_something_where_there_is_nothing(tmp_path: Path) ->
     stopped = json.loads(nbdataops("stop", "--json", NBDATAOPS_KERNEL_DIR=folder).stdout)
 
     assert status == {"folder": folder, "servers": [], "cold_starts": []}
-    assert stopped == {"servers": 0, "kernels": 0, "kernels_ended": False}
+    assert stopped == {
+        "servers": 0,
+        "kernels": 0,
+        "commands": 0,
+        "kernels_ended": False,
+        "commands_ended": False,
+    }
 
 
 @pytest.mark.kernel

@@ -446,9 +446,9 @@ def test_a_signal_to_a_kernel_that_has_just_been_forked_does_not_end_the_server(
     from nbdataops.kernel.runtime_folder import connect
 
     code = (
-        "import sys, time\nfrom nbdataops.kernel import fork_server, server\n"
-        "real = fork_server.own_signals\n"
-        "fork_server.own_signals = lambda: (time.sleep(0.5), real())\n"
+        "import sys, time\nfrom nbdataops.kernel import forked_process, server\n"
+        "real = forked_process.own_signals\n"
+        "forked_process.own_signals = lambda: (time.sleep(0.5), real())\n"
         "sys.exit(server.main(sys.argv[1:]))"
     )
     with pytest.MonkeyPatch.context() as patch:

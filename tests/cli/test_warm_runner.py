@@ -1,0 +1,398 @@
+"""Commands that a fork server runs: they say, return and leave what the same commands do in a process of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from nbdataops.cli.warm_runner import PRELOAD
+from nbdataops.kernel.cold import recorded
+from nbdataops.kernel.status import statuses
+from tests.conftest import REPOSITORY, Notebook
+from tests.kernel.commands import environment, run
+from tests.kernel.conftest import alone, servers
+from tests.kernel.environments import Environment
+from tests.kernel.kernels import Servers, is_alive, wait_for
+
+__all__ = ["alone", "servers"]
+pytestmark = pytest.mark.kernel
+PROGRAM = Path(sys.executable).with_name("nbdataops")
+COLD = {"NBDATAOPS_RUNNER": "cold"}
+
+
+class Commands:
+    """`nbdataops` as a client of some servers."""
+
+    def __init__(self, servers: Servers) -> None:
+        self.servers = servers
+
+    def __call__(self, *words: str, cwd: Path, **how: Any) -> subprocess.CompletedProcess[str]:
+        command = how.pop("command", [PROGRAM])
+        variables = environment(self.servers, False, **how.pop("env", {}))
+        return subprocess.run(
+            [*command, *words], cwd=cwd, env=variables, capture_output=True, text=True, check=False,
+            timeout=240, **how,
+        )  # fmt: skip
+
+    def start(self, *words: str, cwd: Path, **how: Any) -> subprocess.Popen[str]:
+        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        variables = environment(self.servers, False)
+        return subprocess.Popen([PROGRAM, *words], cwd=cwd, env=variables, text=True, **(streams | how))
+
+    @property
+    def server(self) -> dict[str, Any] | None:
+        """What the server for commands says, when it is there."""
+        found = [s for s in statuses(self.servers.folder) if s.get("serves") == "commands"]
+        return found[0] if found else None
+
+    def served(self) -> int:
+        """How many commands have been served so far."""
+        server = self.server
+        return 0 if server is None else int(server["forks"])
+
+    def running(self) -> int:
+        [running] = wait_for(lambda: (self.server or {})["commands"])
+        return int(running["pid"])
+
+
+@pytest.fixture(scope="module")
+def nbdataops(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Commands:
+    """With the server that a first command, of another product, has left behind."""
+    commands = Commands(servers)
+    root = tmp_path_factory.mktemp("first") / "product"
+    shutil.copytree(REPOSITORY / "notebooks" / "blank", root, ignore=shutil.ignore_patterns(".*"))
+    first = commands("build", "methods/rate", cwd=root)
+    assert first.returncode == 0, first.stderr
+    assert wait_for(lambda: commands.server), recorded(servers.folder)
+    assert commands.served() == 0
+    return commands
+
+
+def untimed(text: str) -> str:
+    text = re.sub(r"\d{8}-\d{6}-[0-9a-f]{4}", "RUN", text)
+    return re.sub(r"\d+(\.\d+)? s\b", "N s", text)
+
+
+def test_what_is_built_is_what_an_ordinary_command_builds(nbdataops: Commands, blank: Path) -> None:
+    other = shutil.copytree(blank, blank.parent / "other" / "my-ltv")
+    before = nbdataops.served()
+
+    warm = nbdataops("build", "methods/rate", "--json", cwd=blank)
+    cold = nbdataops("build", "methods/rate", "--json", cwd=other, env=COLD)
+
+    assert nbdataops.served() == before + 1
+    assert (warm.returncode, untimed(warm.stderr)) == (cold.returncode, untimed(cold.stderr))
+    stages = [
+        [{k: v for k, v in s.items() if k != "seconds"} for s in json.loads(done.stdout)["stages"]]
+        for done in (warm, cold)
+    ]
+    assert stages[0] == stages[1]
+    kept = [sorted(p.name for p in (root / ".nbdataops").iterdir()) for root in (blank, other)]
+    assert kept[0] == kept[1], "the ledger is closed as ever"
+
+
+def test_the_main_job_and_the_look_that_finds_nothing_to_do(nbdataops: Commands, blank: Path) -> None:
+    before = nbdataops.served()
+
+    first, second = (nbdataops("run", "--json", cwd=blank) for _ in range(2))
+    cold = nbdataops("run", "--json", cwd=blank, env=COLD)
+
+    assert first.returncode == 0, first.stderr
+    assert nbdataops.served() == before + 1, "the witness answers before any server is asked"
+    assert second.stderr == "nothing to do: nothing changed since the last run\n"
+    assert (cold.stdout, cold.stderr) == (second.stdout, second.stderr)
+
+
+def test_a_stage_that_fails_is_told_in_the_same_words(nbdataops: Commands, blank: Path) -> None:
+    Notebook(blank / "methods" / "rate.ipynb").append("1 / 0")
+    other = shutil.copytree(blank, blank.parent / "other" / "my-ltv")
+
+    warm = nbdataops("build", "methods/rate", cwd=blank)
+    cold = nbdataops("build", "methods/rate", cwd=other, env=COLD)
+
+    assert warm.returncode == cold.returncode == 1
+    assert "ZeroDivisionError" in warm.stderr + warm.stdout
+    assert untimed(warm.stderr) == untimed(cold.stderr)
+    assert untimed(warm.stdout) == untimed(cold.stdout)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("build", "--nope"),
+        ("build", "--horizon", "0", "--json"),
+        ("run", "--as-of", "1997-13-01"),
+        ("validate", "--product", "/nowhere"),
+        ("plan", "-p", "horizont", "13"),
+        ("report",),
+        ("papermill",),
+        ("papermill", "--nope"),
+        ("papermill", "--version"),
+        ("papermill", "missing.ipynb", "out.ipynb"),
+    ],
+)
+def test_errors_and_what_takes_no_time_are_the_same(
+    nbdataops: Commands, blank: Path, words: tuple[str, ...]
+) -> None:
+    before = nbdataops.served()
+
+    warm, cold = (nbdataops(*words, cwd=blank, env=env) for env in ({}, COLD))
+
+    assert nbdataops.served() == before + 1
+    assert (warm.returncode, warm.stdout, warm.stderr) == (cold.returncode, cold.stdout, cold.stderr)
+
+
+def test_it_does_not_matter_how_the_program_is_called(nbdataops: Commands, blank: Path) -> None:
+    before = nbdataops.served()
+
+    module = nbdataops("plan", cwd=blank, command=[sys.executable, "-m", "nbdataops"])
+    cold = nbdataops("plan", cwd=blank, command=[sys.executable, "-m", "nbdataops"], env=COLD)
+
+    assert nbdataops.served() == before + 1
+    assert module.stdout == cold.stdout
+
+
+@pytest.mark.parametrize("switch", ["NBDATAOPS_RUNNER", "NBDATAOPS_KERNELS"])
+def test_a_switch_turns_it_off(nbdataops: Commands, blank: Path, switch: str) -> None:
+    before = nbdataops.served()
+
+    done = nbdataops("plan", cwd=blank, env={switch: "cold"})
+
+    assert done.returncode == 0
+    assert nbdataops.served() == before
+
+
+def test_everything_that_a_build_imports_of_packages_is_there_before(
+    nbdataops: Commands, blank: Path
+) -> None:
+    source = (
+        "import json, sys\nbefore = set(sys.modules)\nfrom nbdataops.cli.commands import run_command\n"
+        "sys.argv = ['nbdataops', 'build', 'methods/rate']\nassert run_command() == 0\n"
+        "late = [n for n in set(sys.modules) - before"
+        " if 'site-packages' in (getattr(sys.modules[n], '__file__', None) or '')]\n"
+        "print(json.dumps(sorted(late)))"
+    )
+    before = nbdataops.served()
+
+    _, out, error = run(nbdataops.servers, source, cwd=blank, env={"WARM": " ".join(PRELOAD)})
+
+    assert nbdataops.served() == before + 1
+    assert json.loads(out.splitlines()[-1]) == [], error.decode()
+
+
+# ------------------------------------------------------------------ when no server is started
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--help",),
+        ("build", "--help"),
+        ("plan",),
+        ("status",),
+        ("build", "--nope"),
+        ("papermill", "missing.ipynb", "out.ipynb"),
+        ("papermill", "--help"),
+    ],
+)
+def test_a_command_that_executes_nothing_starts_no_server(
+    alone: Servers, blank: Path, words: tuple[str, ...]
+) -> None:
+    Commands(alone)(*words, cwd=blank)
+
+    assert not alone.folder.exists()
+
+
+@pytest.mark.parametrize("folder", ["a file", "open to others", "too long"])
+def test_without_a_safe_folder_a_command_runs_as_ever(
+    nbdataops: Commands, blank: Path, tmp_path: Path, folder: str
+) -> None:
+    place = tmp_path / ("x" * 120 if folder == "too long" else "x")
+    if folder == "a file":
+        place.write_text("")
+    else:
+        place.mkdir(mode=0o755)
+
+    done = nbdataops("build", "prepare/customers", cwd=blank, env={"NBDATAOPS_KERNEL_DIR": str(place)})
+
+    assert done.returncode == 0, done.stderr
+    assert not place.is_dir() or [p.name for p in place.iterdir()] in ([], ["cold-starts.jsonl"])
+
+
+def test_a_command_that_is_refused_runs_as_ever_and_the_reason_is_on_record(
+    alone: Servers, blank: Path
+) -> None:
+    """The server that answers is one for another place: something has put it where ours would be."""
+    import socket
+
+    commands = Commands(alone)
+    assert commands("build", "prepare/customers", cwd=blank).returncode == 0
+    server = wait_for(lambda: commands.server)
+    alone.stop()
+    mute = socket.socket(socket.AF_UNIX)
+    mute.bind(str(alone.folder / server["socket"]))
+    mute.listen()
+
+    def hang_up() -> None:
+        mute.accept()[0].close()
+
+    import threading
+
+    thread = threading.Thread(target=hang_up)
+    thread.start()
+    done = commands("plan", cwd=blank)
+    thread.join()
+    mute.close()
+    (alone.folder / server["socket"]).unlink()
+
+    assert done.returncode == 0
+    assert "did not answer" in recorded(alone.folder)[-1].reason
+
+
+def test_stop_ends_a_server_that_is_still_loading(alone: Servers, blank: Path) -> None:
+    commands = Commands(alone)
+
+    assert commands("build", "prepare/customers", cwd=blank).returncode == 0
+    [lock] = wait_for(lambda: [p for p in alone.folder.glob("*.lock") if p.read_text()])
+    said = commands("kernel", "stop", "--json", cwd=blank)
+
+    assert json.loads(said.stdout)["servers"] == 1
+    assert not lock.exists()
+    assert alone.left() == []
+
+
+# ------------------------------------------------------------------ ends
+@pytest.fixture
+def sleeping(blank: Path) -> Path:
+    """A product with a view that goes on for ever."""
+    read = 'from nbdataops import stage\nstage.read("orders", columns=["amount"])'
+    Notebook.write(blank / "views" / "sleeps.ipynb", [read, "import time\ntime.sleep(600)"])
+    return blank
+
+
+@pytest.fixture
+def begun(
+    nbdataops: Commands, sleeping: Path
+) -> Iterator[Callable[..., tuple[subprocess.Popen[str], list[int]]]]:
+    """Start a build that goes on for ever; (the client, all processes of the command) when its kernel is there."""
+    started: list[subprocess.Popen[str]] = []
+
+    def begin(**how: Any) -> tuple[subprocess.Popen[str], list[int]]:
+        process = nbdataops.start("build", "views/sleeps", cwd=sleeping, **how)
+        started.append(process)
+        pid = nbdataops.running()
+
+        def executes() -> bool:
+            events = [json.loads(line) for p in sleeping.rglob("events.jsonl") for line in p.open()]
+            return any(e["event"] == "cell" and e["node"].startswith("views/sleeps") for e in events)
+
+        assert wait_for(executes)
+        return process, [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_cancelled_run_ends_with_its_code_and_leaves_nothing(
+    begun: Callable[..., Any], number: int, code: int
+) -> None:
+    process, pids = begun()
+
+    process.send_signal(number)
+    said = process.communicate(timeout=120)[1]
+
+    assert process.returncode == code
+    assert "was cancelled" in said
+    assert wait_for(lambda: not any(map(is_alive, pids)))
+
+
+def test_ctrl_c_at_a_terminal_cancels_a_run_that_shows_live_progress(begun: Callable[..., Any]) -> None:
+    import fcntl
+    import termios
+    import threading
+
+    terminal, inside = os.openpty()
+    shown = bytearray()
+
+    def read() -> None:
+        try:
+            while piece := os.read(terminal, 4096):
+                shown.extend(piece)
+        except OSError:  # the other end was closed
+            pass
+
+    threading.Thread(target=read, daemon=True).start()
+    process, pids = begun(
+        stdin=inside, stdout=inside, stderr=inside, start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )  # fmt: skip
+    os.close(inside)
+    assert wait_for(lambda: b"now:" in shown)
+
+    os.write(terminal, b"\x03")
+
+    assert process.wait(120) == 130
+    assert wait_for(lambda: b"was cancelled" in shown)
+    assert wait_for(lambda: not any(map(is_alive, pids)))
+    os.close(terminal)
+
+
+def test_nothing_is_left_of_a_run_whose_client_is_killed(
+    begun: Callable[..., Any], nbdataops: Commands, sleeping: Path
+) -> None:
+    process, pids = begun()
+
+    process.kill()
+    process.wait()
+
+    assert wait_for(lambda: not any(map(is_alive, pids)))
+    again = nbdataops("build", "methods/rate", cwd=sleeping)
+    assert again.returncode == 0, again.stderr
+
+
+# ------------------------------------------------------------------ never stale
+@pytest.mark.parametrize("where", ["a checkout", "an installed package"])
+def test_an_edit_of_nbdataops_is_seen_by_the_very_next_command(
+    alone: Servers, blank: Path, tmp_path: Path, where: str
+) -> None:
+    made = Environment(tmp_path / "venv", alone)
+    packages = made.packages if where == "an installed package" else tmp_path / "checkout"
+    ours = shutil.copytree(
+        REPOSITORY / "nbdataops", packages / "nbdataops", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    borrowed = (made.packages / "borrowed.pth").read_text().replace(str(REPOSITORY) + "\n", "")
+    (made.packages / "borrowed.pth").write_text(f"{packages}\n{borrowed}")
+    commands = Commands(alone)
+    python = [tmp_path / "venv" / "bin" / "python", "-m", "nbdataops"]
+
+    def build() -> str:
+        done = commands(
+            "build", "prepare/customers", "--force", "prepare/customers", cwd=blank, command=python
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    build()
+    assert wait_for(lambda: commands.server), recorded(alone.folder)
+    build()
+    assert commands.served() == 1
+    source = ours / "cli" / "progress.py"
+    source.write_text(source.read_text().replace('return f"plan: ', 'return f"edited plan: '))
+
+    edited = build()
+
+    assert "edited plan: " in edited
+    served = commands.server or {"forks": 0}
+    assert served["forks"] == (2 if where == "a checkout" else 0)
