@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from nbdataops.kernel.forked_kernel import Ahead
@@ -39,8 +41,17 @@ KNOWN = dict.fromkeys(
     _ASKS,
 )
 """Excluded without a try, which spares the second start: found out as all others are (see `Preloading.load`)."""
+IMPORT_S = 30.0
+"""A module that takes longer to import (it waits for a network, say) is excluded. Usually it is 0.1 to 3 s."""
+ASKS_WHETHER_A_KERNEL = frozenset({"pandas.core.config_init", "pandas.io.formats.console"})
+"""Modules that ask for the running IPython only to know whether it is a kernel's, and keep no more than that: pandas
+shows wide frames accordingly. They are told that it is."""
 FOUNDATION = "ipykernel.kernelapp"
 """What a kernel itself needs at least. The rehearsal finds the rest, whatever the versions."""
+
+
+class ImportTooLongError(BaseException):
+    """Importing a module takes too long. No `Exception`: the module must not catch it."""
 
 
 class FoundationError(Exception):
@@ -117,8 +128,11 @@ class Preloading:
     def _load(self, name: str) -> None:
         modules, threads, files = set(sys.modules), set(_threads()), _descriptors()
         try:
-            with _asked_for_ipython() as asked:
+            with _asked_for_ipython() as asked, _limited(IMPORT_S):
                 importlib.import_module(name)
+        except ImportTooLongError:
+            self.found[name] = f"importing it takes longer than {IMPORT_S:g} s"
+            return
         except ModuleNotFoundError:
             return  # an optional part of the package: its absence is the kernel's to report
         except BaseException as error:  # even SystemExit: whatever a module does must not end the server
@@ -161,6 +175,16 @@ class Preloading:
         return frozenset(name.partition(".")[0] for name in ahead)
 
 
+def remembered_folders(folder: str) -> tuple[tuple[str, str], ...]:
+    """(module, name) of what in a loaded module is this folder: where it was imported, as `multiprocessing` keeps it."""
+    return tuple(
+        (module, name)
+        for module in sorted(set(sys.modules) - _own())
+        for name, value in list(getattr(sys.modules[module], "__dict__", {}).items())
+        if isinstance(value, (str, Path)) and str(value) == folder
+    )
+
+
 def added(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, str]:
     """Variables that libraries set in `os.environ` when they were imported: each kernel gets them, too.
 
@@ -172,7 +196,12 @@ def added(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, str]
 
 @contextmanager
 def _asked_for_ipython() -> Iterator[list[bool]]:
-    """A list that is not empty when somebody has asked meanwhile whether an IPython runs (as `get_ipython` does)."""
+    """A list that is not empty when somebody has asked meanwhile whether an IPython runs.
+
+    There are two ways: IPython's own function `get_ipython`, and the built-in one that is there in every cell.
+    """
+    import builtins
+
     from IPython.core.interactiveshell import InteractiveShell
 
     asked: list[bool] = []
@@ -181,12 +210,35 @@ def _asked_for_ipython() -> Iterator[list[bool]]:
         asked.append(True)
         return False
 
+    def get_ipython() -> object:
+        if sys._getframe(1).f_globals.get("__name__") in ASKS_WHETHER_A_KERNEL:
+            return SimpleNamespace(kernel=None)
+        asked.append(True)
+        return None
+
     shell: Any = InteractiveShell
     shell.initialized = classmethod(initialized)
+    builtins.get_ipython = get_ipython  # type: ignore[attr-defined]
     try:
         yield asked
     finally:
-        del shell.initialized
+        del shell.initialized, builtins.get_ipython  # type: ignore[attr-defined]
+
+
+@contextmanager
+def _limited(seconds: float) -> Iterator[None]:
+    """Raise ImportTooLongError in what is done meanwhile when it takes longer, also while it sleeps or waits."""
+
+    def expire(*_: object) -> None:
+        raise ImportTooLongError
+
+    before = signal.signal(signal.SIGALRM, expire)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _undone(name: str, new: set[str]) -> bool:

@@ -12,7 +12,7 @@ from nbdataops.kernel.circumstances import circumstances
 from nbdataops.kernel.cold import NotWarmError
 from nbdataops.kernel.environment_reads import read_at_load
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Raised when client and server no longer understand each other."""
 _LAUNCHER = ("-m", "ipykernel_launcher")
 

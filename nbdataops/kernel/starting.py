@@ -24,7 +24,7 @@ from nbdataops.kernel.runtime_folder import connect
 from nbdataops.kernel.server_key import ServerKey
 
 START_S = 120.0
-"""A server that has not loaded everything within this time is given up (and ended). Usually it takes 2 to 5 s."""
+"""A server that has not loaded everything within this time is given up, and ends itself. Usually it takes 2 to 5 s."""
 _POLL_S = 0.02
 _LONGEST_LOG = 100_000
 PROGRAM = "import sys; from nbdataops.kernel.server import main; sys.exit(main(sys.argv[1:]))"
