@@ -208,6 +208,8 @@ def _fresh_state() -> None:
         sys.modules[
             "numpy"
         ].random.seed()  # its global state; Python's own `random` reseeds itself after a fork
+    for path in [p for p, finder in sys.path_importer_cache.items() if finder is None]:
+        del sys.path_importer_cache[path]  # was no folder when the server looked
     process = sys.modules.get("multiprocessing.process")
     if process is not None:
         process.current_process().authkey = os.urandom(32)
