@@ -175,6 +175,19 @@ class Preloading:
         return frozenset(name.partition(".")[0] for name in ahead)
 
 
+def check_start(ours: Iterable[int]) -> None:
+    """Before anything is imported: raise FoundationError if Python's own start (`sitecustomize`, a `.pth` file) has
+    brought what a fork would halve. `ours` are the descriptors that this program was given."""
+    threads = [name for thread, name in _threads().items() if thread != os.getpid()]
+    if set(threads) - ALLOWED_THREADS:
+        raise FoundationError(f"a thread {threads[0]!r} runs from the start, of sitecustomize or a .pth file")
+    opened = [
+        what for number, what in _descriptors().items() if number not in set(ours) and not _harmless(what)
+    ]
+    if opened:
+        raise FoundationError(f"{opened[0]} is open from the start, of sitecustomize or a .pth file")
+
+
 def remembered_folders(folder: str) -> tuple[tuple[str, str], ...]:
     """(module, name) of what in a loaded module is this folder: where it was imported, as `multiprocessing` keeps it."""
     return tuple(

@@ -31,6 +31,7 @@ from nbdataops.kernel.preloading import (
     Preloaded,
     Preloading,
     added,
+    check_start,
     remembered_folders,
 )
 from nbdataops.kernel.rehearsal import rehearse
@@ -41,8 +42,12 @@ from nbdataops.kernel.third_party import Installed
 
 def main(arguments: Sequence[str]) -> int:
     options = _options(arguments)
-    if not options.again and os.fork():
-        os._exit(0)
+    try:
+        check_start({0, 1, 2, options.lock, options.tell})
+        if not options.again and os.fork():
+            os._exit(0)
+    except (FoundationError, OSError) as error:
+        return _give_up(options, error)
     signals_at_rest()
     # As in ipykernel_launcher: the folder of the server is no place to import from.
     if sys.path and sys.path[0] == "":
@@ -63,9 +68,7 @@ def main(arguments: Sequence[str]) -> int:
         gc.freeze()
         server = ForkServer(path, options.lock, preloaded, options.idle_s)
     except (FoundationError, OSError) as error:
-        print(f"no fork server: {error}", flush=True)
-        _tell(options.tell, {"failed": str(error)})
-        return 1
+        return _give_up(options, error)
     print(
         f"{time.strftime('%F %T')} pid {os.getpid()} serves; loaded in {preloaded.seconds:.2f} s", flush=True
     )
@@ -75,6 +78,12 @@ def main(arguments: Sequence[str]) -> int:
         path.with_suffix(".log").unlink()
     sweep(path.parent)
     return 0
+
+
+def _give_up(options: argparse.Namespace, error: Exception) -> int:
+    print(f"no fork server: {error}", flush=True)
+    _tell(options.tell, {"failed": str(error)})
+    return 1
 
 
 def _preload(options: argparse.Namespace) -> Preloaded:

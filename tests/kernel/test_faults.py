@@ -122,6 +122,25 @@ def test_a_server_that_is_killed_while_it_loads_costs_one_cold_start(
     assert start().cold_reason is None
 
 
+def test_a_client_that_is_killed_while_its_server_loads_leaves_a_server_for_the_next(
+    alone: Servers, start: Start
+) -> None:
+    code = (
+        "from jupyter_client.manager import KernelManager\nKernelManager(kernel_name='bare').start_kernel()"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "PYTEST_CURRENT_TEST"}
+    client = subprocess.Popen([sys.executable, "-c", code], env=environment)
+    [loading] = wait_for(alone.servers)
+    session = os.getsid(loading.pid)
+    client.kill()
+    client.wait()
+
+    kernel = start()
+
+    assert os.getsid(psutil.Process(kernel.pid).ppid()) == session
+    assert [s["kernels"][0]["pid"] for s in statuses(alone.folder)] == [kernel.pid]
+
+
 # ------------------------------------------------------------------ servers that do not do what they should
 @contextlib.contextmanager
 def impostor(folder: Path, behaviour: Callable[[socket.socket], Any]) -> Iterator[None]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from nbdataops.kernel.cold import recorded
 from nbdataops.kernel.status import statuses
 from tests.kernel.environments import Environment
 from tests.kernel.kernels import Running, Servers
@@ -179,6 +180,23 @@ def test_modules_that_a_fork_would_halve_are_left_to_the_kernel_and_so_is_what_i
     before, after = (kernel.run(f"import threading\n{code}\nthreading.active_count()").result
                      for code in ("", "import threader"))  # fmt: skip
     assert int(after) == int(before) + 1
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("threader", "a thread"), ("caller", "socket:"), ("looper", "anon_inode:")]
+)
+def test_where_pythons_own_start_brings_what_a_fork_halves_kernels_start_cold_with_a_reason(
+    servers: Servers, start: Start, tmp_path: Path, name: str, reason: str
+) -> None:
+    environment = Environment(tmp_path / name, servers)
+    (environment.packages / "sitecustomize.py").write_text(HALVED[name][0])
+
+    kernel = start(environment.kernelspec(["numpy"]), expect_warm=False)
+
+    assert kernel.run("print(6 * 7)").out == "42\n"
+    assert reason in str(kernel.cold_reason)
+    assert "from the start, of sitecustomize or a .pth file" in str(kernel.cold_reason)
+    assert recorded(servers.folder)[-1].reason == kernel.cold_reason
 
 
 # ------------------------------------------------------------------ what comes first on the path

@@ -33,6 +33,23 @@ def test_what_the_shipped_list_names_is_there_before_anything_is_imported(kernel
     assert {"duckdb", "ipywidgets", "matplotlib_inline", "nbdataops"} & set(said) == set()
 
 
+def test_what_was_imported_ahead_is_out_of_the_garbage_collectors_way(kernel: Running) -> None:
+    """Else each collection would write to memory that is shared with the server, which copies it."""
+    assert kernel.run("import gc\nprint(gc.get_freeze_count() > 100_000)").out == "True\n"
+
+
+def test_bars_widgets_and_plots_of_one_cell_arrive_in_order(kernel: Running) -> None:
+    said = kernel.run(
+        "import matplotlib.pyplot as plt, ipywidgets\nfrom tqdm.auto import tqdm\n"
+        "for _ in tqdm(range(3)): pass\nplt.plot([1, 2])\nplt.show()\nipywidgets.Label('x')"
+    )
+
+    assert said.status == "ok", said.traceback
+    widget = "application/vnd.jupyter.widget-view+json"
+    assert [widget in shown or "image/png" in shown for shown in said.results] == [True] * 3
+    assert "image/png" in said.results[1]
+
+
 GLOBALS = """if True:
     import importlib, json, sys
     for name in NAMES:

@@ -73,6 +73,35 @@ def test_nobody_listening_is_none_and_no_error(folder: Path) -> None:
     assert connect(folder / "dead.sock") is None
 
 
+def test_a_socket_of_another_user_is_not_talked_to(folder: Path) -> None:
+    """As whoever could write into the folder would try to pass for a server."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can be somebody else")
+    runtime_folder()
+    for opened in (folder.parent, folder):
+        opened.chmod(0o777)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.setuid(65534)
+        with socket.socket(socket.AF_UNIX) as impostor:
+            impostor.bind(str(folder / "impostor.sock"))
+            impostor.listen()
+            os.write(writing, b"listening")
+            impostor.accept()[0].recv(1)
+        os._exit(0)
+    try:
+        assert os.read(reading, 9) == b"listening"
+
+        with pytest.raises(NotWarmError, match="another user listens"):
+            connect(folder / "impostor.sock")
+    finally:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+        os.close(reading)
+        os.close(writing)
+
+
 def test_the_dead_are_swept_and_the_living_are_not(folder: Path) -> None:
     runtime_folder()
     with socket.socket(socket.AF_UNIX) as living, socket.socket(socket.AF_UNIX) as dead:
