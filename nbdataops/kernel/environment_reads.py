@@ -19,6 +19,7 @@ _PREFIXES = (
     "LD_", "PYTHON", "LC_", "MALLOC_", "GLIBC_", "OMP_", "GOMP_", "KMP_", "OPENBLAS_", "GOTO_", "MKL_", "BLIS_",
     "VECLIB_", "NUMEXPR_", "NUMBA_", "NPY_", "NUMPY_", "ARROW_", "PYARROW_", "JE_ARROW_", "SKLEARN_", "SCIPY_",
     "JOBLIB_", "LOKY_", "MPL", "MATPLOTLIB", "PILLOW_", "PYPARSING", "CUDA_", "SSL_CERT_",
+    "OPENSSL_", "PYTORCH_", "TF_",
 )  # fmt: skip
 _NAMES = frozenset(
     {

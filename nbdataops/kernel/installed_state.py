@@ -1,7 +1,7 @@
 """What a server has loaded, as it lay on the disk then; compared with the disk before every kernel.
 
 Seen: a package that is installed, upgraded or removed (`RECORD`, `.pth` files, the names in each `site-packages`),
-an installed file that is edited in place, another interpreter at the same path, a changed matplotlibrc, a folder that
+an installed file that is edited in place, another interpreter at the same path, changed settings of matplotlib, a folder that
 Python would have put on its path had it been there (of a `.pth` file, or the user's own `site-packages`). About 2,000
 files are looked at, which takes a few milliseconds and makes a warm kernel as fresh as a cold one.
 """
@@ -91,8 +91,17 @@ def _absent(pth_files: Iterable[str]) -> Iterator[str]:
 
 
 def _settings() -> Iterator[str]:
-    """Files of settings that a library read when it was imported, whether they are there or not."""
+    """Files of settings that a library read when it was imported, whether they are there or not.
+
+    Of matplotlib: its settings, the user's styles, and the list of fonts, which people delete after installing one.
+    """
     matplotlib = sys.modules.get("matplotlib")
-    if matplotlib is not None:
-        yield str(matplotlib.matplotlib_fname())
-        yield os.path.join(str(matplotlib.get_configdir()), "matplotlibrc")
+    if matplotlib is None:
+        return
+    configuration, cache = str(matplotlib.get_configdir()), str(matplotlib.get_cachedir())
+    styles = os.path.join(configuration, "stylelib")
+    yield str(matplotlib.matplotlib_fname())
+    yield os.path.join(configuration, "matplotlibrc")
+    yield styles
+    yield from (os.path.join(styles, name) for name in _names(styles))
+    yield from (os.path.join(cache, name) for name in _names(cache) if name.startswith("fontlist"))

@@ -7,7 +7,7 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -190,3 +190,30 @@ def test_the_file_of_a_loaded_module_is_watched(packages: Path, monkeypatch: pyt
     Path(module.__file__).write_text("A = 22")
 
     assert "loaded_for_the_test.py changed" in str(state.difference())
+
+
+@pytest.mark.parametrize(
+    ("path", "change"),
+    [
+        ("matplotlibrc", lambda path: path.write_text("lines.linewidth: 7.5")),
+        ("stylelib/new.mplstyle", lambda path: path.write_text("lines.linewidth: 7.5")),
+        ("stylelib/old.mplstyle", lambda path: path.write_text("lines.linewidth: 7.5")),
+        ("fontlist-v1.json", lambda path: path.unlink()),
+    ],
+)
+def test_settings_styles_and_fonts_of_matplotlib_are_watched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, change: Callable[[Path], object]
+) -> None:
+    import matplotlib
+
+    for name in ("get_configdir", "get_cachedir"):
+        monkeypatch.setattr(matplotlib, name, lambda: str(tmp_path))
+    (tmp_path / "stylelib").mkdir()
+    for name in ("stylelib/old.mplstyle", "fontlist-v1.json"):
+        (tmp_path / name).touch()
+    state = InstalledState.of(Installed((), ()), [])
+    assert state.difference() is None
+
+    change(tmp_path / path)
+
+    assert str(tmp_path) in str(state.difference())
