@@ -354,3 +354,42 @@ def test_many_kernels_at_once_are_all_served(start: Start) -> None:
 
     assert [k.run(f"print({n} * 2)").out for n, k in enumerate(kernels)] == [f"{2 * n}\n" for n in range(8)]
     assert len({k.pid for k in kernels}) == 8
+
+
+def test_a_start_that_is_cancelled_leaves_no_kernel(warm: Servers, start: Start) -> None:
+    import asyncio
+
+    from jupyter_client.manager import AsyncKernelManager
+
+    from nbdataops.kernel.status import statuses
+
+    start().close()
+
+    async def cancelled(after_s: float) -> None:
+        manager = AsyncKernelManager(kernel_name="bare")
+        try:
+            await asyncio.wait_for(manager.start_kernel(), after_s)
+        except TimeoutError:
+            return
+        await manager.shutdown_kernel(now=True)
+
+    for after_s in (0.001, 0.003, 0.01, 0.03, 0.1):
+        asyncio.run(cancelled(after_s))
+
+    assert wait_for(lambda: [k for s in statuses(warm.folder) for k in s["kernels"]] == [])
+
+
+def test_a_kernel_may_be_a_client_itself(warm: Servers, start: Start) -> None:
+    kernel = start()
+    said = kernel.run(
+        "from jupyter_client.manager import start_new_kernel\n"
+        "import asyncio\n"
+        "def inner():\n"
+        "    manager, client = start_new_kernel(kernel_name='bare')\n"
+        "    reply = client.execute_interactive('print(6 * 7)', output_hook=lambda _: None)\n"
+        "    client.stop_channels(); manager.shutdown_kernel()\n"
+        "    return manager.provisioner.cold_reason, reply['content']['status']\n"
+        "print(await asyncio.to_thread(inner))"
+    )
+
+    assert said.out == "(None, 'ok')\n"
