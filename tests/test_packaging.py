@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import venv
 import zipfile
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from nbdataops import __version__
+from tests.conftest import Notebook
 
 REPOSITORY = Path(__file__).parent.parent
 ENTRY_POINTS = {
@@ -323,3 +325,30 @@ def test_a_stage_runs_in_a_kernel_of_the_installed_package(installed: Installed)
     )
 
     assert {s["state"] for s in report["stages"]} == {"succeeded"}
+
+
+@pytest.mark.kernel
+def test_a_notebook_runs_in_a_warm_kernel_of_the_installed_package(
+    installed: Installed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the kernelspec that the wheel brought, and with nbdataops itself among what was imported ahead."""
+    place = tempfile.mkdtemp(prefix="nbdk-")  # short: sockets lie in it
+    monkeypatch.setenv("NBDATAOPS_KERNEL_DIR", place)
+    monkeypatch.delenv("NBDATAOPS_KERNELS", raising=False)
+    monkeypatch.delenv("PYTEST_CURRENT_TEST")
+    cell = "import sys\nprint('pandas' in sys.modules, 'nbdataops.stage' in sys.modules, sys.prefix)"
+    Notebook.write(installed.folder / "in.ipynb", [cell])
+    try:
+        specs = json.loads(installed.answer("python", "-m", "jupyter_client.kernelspecapp", "list", "--json"))
+        logos = {p.name for p in Path(specs["kernelspecs"]["nbdataops"]["resource_dir"]).glob("logo-*")}
+        installed.answer("python", "-m", "papermill", "-k", "nbdataops", "in.ipynb", "out.ipynb")
+        status = json.loads(installed.answer("nbdataops", "kernel", "status", "--json"))
+    finally:
+        installed.answer("nbdataops", "kernel", "stop", "--now")
+        shutil.rmtree(place)
+    [cell] = json.loads((installed.folder / "out.ipynb").read_text())["cells"]
+
+    assert logos == {"logo-32x32.png", "logo-64x64.png", "logo-svg.svg"}
+    assert cell["outputs"][0]["text"] == [f"True True {installed.root}\n"]
+    assert status["cold_starts"] == []
+    assert [server["forks"] >= 1 for server in status["servers"]] == [True]

@@ -10,8 +10,10 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import signal
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 _STATUS = ("Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp",
            "Seccomp_filters")  # fmt: skip
@@ -43,11 +45,14 @@ def circumstances() -> tuple[tuple[str, str], ...]:
 
 @dataclass(frozen=True, slots=True)
 class Handed:
-    """What a client hands to its kernel: file mode mask, and the limits of open files and of core dumps."""
+    """What a client hands to its kernel: file mode mask, limits of open files and of core dumps, and which signals
+    are ignored (as after `nohup`) or blocked."""
 
     umask: int
     files: tuple[int, int]
     core: tuple[int, int]
+    ignored: tuple[int, ...] = ()
+    blocked: tuple[int, ...] = ()
 
     @classmethod
     def of_this_process(cls) -> Handed:
@@ -56,13 +61,41 @@ class Handed:
             "022",
         )
         files, core = resource.getrlimit(resource.RLIMIT_NOFILE), resource.getrlimit(resource.RLIMIT_CORE)
-        return cls(int(mask, 8), files, core)
+        blocked = tuple(sorted(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, ()))))
+        return cls(int(mask, 8), files, core, tuple(n for n in _passed_on() if _is_ignored(n)), blocked)
+
+    @classmethod
+    def of(cls, frame: dict[str, Any]) -> Handed:
+        """Raises KeyError, TypeError or ValueError for a frame that lacks something."""
+        return cls(int(frame["umask"]), *(tuple(frame[n]) for n in ("files", "core", "ignored", "blocked")))
 
     def take_on(self) -> None:
         """In the kernel. Raises ValueError or OSError when a limit is above what this process may have."""
         os.umask(self.umask)
         resource.setrlimit(resource.RLIMIT_NOFILE, self.files)
         resource.setrlimit(resource.RLIMIT_CORE, self.core)
+        signals_at_rest()
+        for number in self.ignored:
+            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_BLOCK, self.blocked)
+
+
+def signals_at_rest() -> None:
+    """Ignore and block no signal, whatever this process has inherited: its parent's wishes are not its kernels'."""
+    for number in filter(_is_ignored, _passed_on()):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _passed_on() -> list[int]:
+    """Signals whose being ignored a process passes on to a kernel. SIGINT is ipykernel's; Python ignores SIGPIPE and
+    SIGXFSZ for itself and `subprocess` does not pass that on."""
+    own = {signal.SIGKILL, signal.SIGSTOP, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ}
+    return sorted(map(int, signal.valid_signals() - own))
+
+
+def _is_ignored(number: int) -> bool:
+    return signal.getsignal(number) is signal.SIG_IGN
 
 
 def _read(path: str) -> str:

@@ -64,7 +64,7 @@ class CommandRequest:
     @classmethod
     def of(cls, frame: dict[str, Any]) -> CommandRequest:
         """Raises KeyError, TypeError or ValueError for a frame that lacks something."""
-        handed, package = frame["handed"], frame["package"]
+        package = frame["package"]
         return cls(
             str(frame["call"]),
             tuple(map(str, frame["arguments"])),
@@ -74,7 +74,7 @@ class CommandRequest:
             str(frame["home"]),
             dict(frame["environment"]),
             str(frame["cwd"]),
-            Handed(int(handed["umask"]), tuple(handed["files"]), tuple(handed["core"])),
+            Handed.of(frame["handed"]),
             tuple(map(int, frame["ignored"])),
             tuple(map(int, frame["descriptors"])),
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any
 
 INLINE_BACKEND = "module://matplotlib_inline.backend_inline"
 """What ipykernel puts into MPLBACKEND when nothing is there; matplotlib reads it when it is imported."""
@@ -19,6 +19,7 @@ _PREFIXES = (
     "LD_", "PYTHON", "LC_", "MALLOC_", "GLIBC_", "OMP_", "GOMP_", "KMP_", "OPENBLAS_", "GOTO_", "MKL_", "BLIS_",
     "VECLIB_", "NUMEXPR_", "NUMBA_", "NPY_", "NUMPY_", "ARROW_", "PYARROW_", "JE_ARROW_", "SKLEARN_", "SCIPY_",
     "JOBLIB_", "LOKY_", "MPL", "MATPLOTLIB", "PILLOW_", "PYPARSING", "CUDA_", "SSL_CERT_",
+    "OPENSSL_", "PYTORCH_", "TF_",
 )  # fmt: skip
 _NAMES = frozenset(
     {
@@ -64,27 +65,25 @@ def read_at_load(environment: Mapping[str, str], preload: Iterable[str]) -> tupl
     return tuple(sorted(found.items()))
 
 
-class _Watched(os._Environ):  # type: ignore[type-arg]
-    """`os.environ` while it is watched. Its class is exchanged, since libraries keep references to the object."""
-
-    names: ClassVar[set[str]] = set()
-
-    def __getitem__(self, key: Any) -> Any:
-        type(self).names.add(key if isinstance(key, str) else os.fsdecode(key))
-        return super().__getitem__(key)
-
-
 @contextmanager
 def watched() -> Iterator[set[str]]:
-    """A set that fills with the name of every variable that Python code reads (or misses) meanwhile."""
-    ordinary = type(os.environ)
+    """A set that fills with the name of every variable that Python code reads (or misses) meanwhile.
+
+    `os.environ` stays the object and of the class that it was, since libraries keep both.
+    """
+    kind: Any = type(os.environ)
+    read = kind.__getitem__
     names: set[str] = set()
-    _Watched.names = names
-    os.environ.__class__ = _Watched
+
+    def noted(environment: Any, key: Any) -> Any:
+        names.add(key if isinstance(key, str) else os.fsdecode(key))
+        return read(environment, key)
+
+    kind.__getitem__ = noted
     try:
         yield names
     finally:
-        os.environ.__class__ = ordinary
+        kind.__getitem__ = read
 
 
 def different(names: Iterable[str], ours: Mapping[str, str], theirs: Mapping[str, str]) -> tuple[str, ...]:

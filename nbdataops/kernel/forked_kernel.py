@@ -42,13 +42,12 @@ class Request:
     @classmethod
     def of(cls, frame: dict[str, Any]) -> Request:
         """Raises KeyError, TypeError or ValueError for a frame that lacks something."""
-        handed = frame["handed"]
         return cls(
             str(frame["connection_file"]),
             tuple(map(str, frame["further"])),
             dict(frame["environment"]),
             str(frame["cwd"]),
-            Handed(int(handed["umask"]), tuple(handed["files"]), tuple(handed["core"])),
+            Handed.of(frame["handed"]),
         )
 
     def to_frame(self) -> dict[str, Any]:
@@ -64,6 +63,8 @@ class Ahead:
     added_variables: dict[str, str]
     server: int
     """The server's process id."""
+    folders: tuple[tuple[str, str], ...] = ()
+    """(module, name) of what holds the folder that was the current one when it was imported."""
 
 
 def run(request: Request, files: list[int], lease: socket.socket, ahead: Ahead) -> NoReturn:
@@ -74,8 +75,8 @@ def run(request: Request, files: list[int], lease: socket.socket, ahead: Ahead) 
         for standard, handed in enumerate(files):
             os.dup2(handed, standard)
             os.close(handed)
-        take_on(request, ahead, COMM, [request.cwd])
         own_signals()
+        take_on(request, ahead, COMM, [request.cwd])
         return start_application(["-f", request.connection_file, *request.further])
 
     def ready(application: Any) -> None:
@@ -121,10 +122,10 @@ class Surroundings(Protocol):
     def handed(self) -> Handed: ...
 
 
-def take_on(request: Surroundings, ahead: Ahead, name: str, searched: Sequence[str] = ()) -> None:
-    """Folder, environment, time zone, limits and randomness of the request. Raises RefusedError.
+def take_on(request: Surroundings, ahead: Ahead, called: str, searched: Sequence[str] = ()) -> None:
+    """Folder, environment, time zone, limits, signals and randomness of the request. Raises RefusedError.
 
-    `name` is what `ps -o comm` shows: 15 bytes at most. In the folders `searched` modules are looked for before all
+    `called` is what `ps -o comm` shows: 15 bytes at most. In the folders `searched` modules are looked for before all
     that is in `sys.path`.
     """
     try:
@@ -138,26 +139,31 @@ def take_on(request: Surroundings, ahead: Ahead, name: str, searched: Sequence[s
     for name, value in ahead.added_variables.items():
         os.environ.setdefault(name, value)
     time.tzset()
+    for module, name in ahead.folders:
+        kept = getattr(sys.modules[module], name)
+        setattr(sys.modules[module], name, type(kept)(request.cwd))
     _fresh_state()
     with contextlib.suppress(OSError):
-        Path("/proc/self/comm").write_text(name)
+        Path("/proc/self/comm").write_text(called)
 
 
 def start_application(arguments: Sequence[str]) -> Any:
     """An initialised ipykernel application, its sockets bound."""
     from ipykernel.kernelapp import IPKernelApp
 
-    sys.argv = program_arguments(arguments)
+    be_called_with(arguments)
     application = IPKernelApp.instance()
     application.parent_handle = 1  # no poller for the parent's death: the lease tells
     application.initialize(list(arguments))
     return application
 
 
-def program_arguments(arguments: Sequence[str]) -> list[str]:
-    """`sys.argv` of a kernel that was started with `-m ipykernel_launcher`."""
+def be_called_with(arguments: Sequence[str]) -> None:
+    """Make `sys.argv` and `sys.orig_argv` those of a kernel that was started with `-m ipykernel_launcher`."""
     launcher = importlib.util.find_spec("ipykernel_launcher")
-    return [str(launcher.origin) if launcher else "ipykernel_launcher", *arguments]
+    sys.argv = [str(launcher.origin) if launcher else "ipykernel_launcher", *arguments]
+    at = next((n for n, word in enumerate(sys.orig_argv) if word in ("-c", "-m")), 1)
+    sys.orig_argv = [sys.executable, *sys.orig_argv[1:at], "-m", "ipykernel_launcher", *arguments]
 
 
 def own_signals() -> None:
@@ -203,14 +209,20 @@ def _refuse_what_is_hidden(cwd: str, searched: Sequence[str], ahead: Ahead) -> N
 
 
 def _fresh_state() -> None:
-    """What must not be equal in two kernels: random states, keys, cached places."""
+    """What must not be equal in two kernels: random states, keys, cached places, the time of the start."""
+    import logging
     import tempfile
 
     tempfile.tempdir = None
+    # What logging counts from: seconds, and nanoseconds since Python 3.13.
+    began: Any = logging._startTime  # type: ignore[attr-defined]
+    logging._startTime = time.time_ns() if isinstance(began, int) else time.time()  # type: ignore[attr-defined]
     if "numpy.random" in sys.modules:
         sys.modules[
             "numpy"
         ].random.seed()  # its global state; Python's own `random` reseeds itself after a fork
+    for path in [p for p, finder in sys.path_importer_cache.items() if finder is None]:
+        del sys.path_importer_cache[path]  # was no folder when the server looked
     process = sys.modules.get("multiprocessing.process")
     if process is not None:
         process.current_process().authkey = os.urandom(32)

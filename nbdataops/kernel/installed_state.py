@@ -1,13 +1,15 @@
 """What a server has loaded, as it lay on the disk then; compared with the disk before every kernel.
 
 Seen: a package that is installed, upgraded or removed (`RECORD`, `.pth` files, the names in each `site-packages`),
-an installed file that is edited in place, another interpreter at the same path, a changed matplotlibrc. About 2,000
+an installed file that is edited in place, another interpreter at the same path, changed settings of matplotlib, a folder that
+Python would have put on its path had it been there (of a `.pth` file, or the user's own `site-packages`). About 2,000
 files are looked at, which takes a few milliseconds and makes a warm kernel as fresh as a cold one.
 """
 
 from __future__ import annotations
 
 import os
+import site
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -29,9 +31,10 @@ class InstalledState:
     def of(cls, installed: Installed, modules: Iterable[str]) -> InstalledState:
         """The state of the package folders and of the files of these imported modules."""
         folders = tuple((folder, _names(folder)) for folder in installed.packages)
-        about = (path for folder, names in folders for path in _records(folder, names))
+        about = {path for folder, names in folders for path in _records(folder, names)}
         loaded = (getattr(sys.modules.get(name), "__file__", None) for name in modules)
         paths = {sys.executable, os.path.join(sys.prefix, "pyvenv.cfg"), *about, *_settings()}
+        paths |= set(_absent(path for path in about if path.endswith(".pth")))
         paths |= {file for file in loaded if isinstance(file, str)}
         return cls(tuple((path, stamp(path)) for path in sorted(paths)), folders)
 
@@ -74,9 +77,31 @@ def _records(folder: str, names: Iterable[str]) -> Iterator[str]:
                     break
 
 
+def _absent(pth_files: Iterable[str]) -> Iterator[str]:
+    """Folders that would be on `sys.path` if they were there."""
+    wanted = [site.getusersitepackages()] if site.ENABLE_USER_SITE else []
+    for file in pth_files:
+        try:
+            with open(file, encoding="utf-8", errors="replace") as lines:
+                named = [line.strip() for line in lines if not line.startswith(("#", "import ", "import\t"))]
+        except OSError:
+            continue
+        wanted += [os.path.join(os.path.dirname(file), name) for name in named if name]
+    yield from (path for path in wanted if not os.path.exists(path))
+
+
 def _settings() -> Iterator[str]:
-    """Files of settings that a library read when it was imported, whether they are there or not."""
+    """Files of settings that a library read when it was imported, whether they are there or not.
+
+    Of matplotlib: its settings, the user's styles, and the list of fonts, which people delete after installing one.
+    """
     matplotlib = sys.modules.get("matplotlib")
-    if matplotlib is not None:
-        yield str(matplotlib.matplotlib_fname())
-        yield os.path.join(str(matplotlib.get_configdir()), "matplotlibrc")
+    if matplotlib is None:
+        return
+    configuration, cache = str(matplotlib.get_configdir()), str(matplotlib.get_cachedir())
+    styles = os.path.join(configuration, "stylelib")
+    yield str(matplotlib.matplotlib_fname())
+    yield os.path.join(configuration, "matplotlibrc")
+    yield styles
+    yield from (os.path.join(styles, name) for name in _names(styles))
+    yield from (os.path.join(cache, name) for name in _names(cache) if name.startswith("fontlist"))

@@ -60,6 +60,11 @@ class Lease:
             await readable([self.connection.fileno()], left)
         return said
 
+    @property
+    def was_closed(self) -> bool:
+        """Whether the other end has closed the connection."""
+        return self._receiver.ended
+
     def begin(self, pid: int) -> None:
         """The kernel is ready: watch its process."""
         self.pid = pid

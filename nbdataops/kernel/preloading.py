@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from nbdataops.kernel.forked_kernel import Ahead
@@ -42,12 +44,21 @@ KNOWN = dict.fromkeys(
 )
 """Excluded from kernels without a try, which spares the second start: found out as all others are (see
 `Preloading.load`). A command runs in no IPython, so there the answer is the same in the server."""
+IMPORT_S = 30.0
+"""A module that takes longer to import (it waits for a network, say) is excluded. Usually it is 0.1 to 3 s."""
+ASKS_WHETHER_A_KERNEL = frozenset({"pandas.core.config_init", "pandas.io.formats.console"})
+"""Modules that ask for the running IPython only to know whether it is a kernel's, and keep no more than that: pandas
+shows wide frames accordingly. They are told that it is."""
 FOUNDATION = "ipykernel.kernelapp"
 """What a kernel itself needs at least. The rehearsal finds the rest, whatever the versions."""
 
 
 READ_ALL = frozenset({"tqdm.std"})
 """Known to go through the whole environment when they are imported; what they keep starts with their own name."""
+
+
+class ImportTooLongError(BaseException):
+    """Importing a module takes too long. No `Exception`: the module must not catch it."""
 
 
 class FoundationError(Exception):
@@ -133,25 +144,9 @@ class Preloading:
                 with suppress(ImportError):
                     importlib.import_module(name)
 
-    @contextmanager
-    def _asked_for_ipython(self) -> Iterator[list[bool]]:
-        """A list that is not empty when somebody has asked meanwhile whether an IPython runs (as `get_ipython` does)."""
-        asked: list[bool] = []
-        if self.purpose is Purpose.COMMANDS:
-            yield asked
-            return
-        from IPython.core.interactiveshell import InteractiveShell
-
-        def initialized(_: type) -> bool:
-            asked.append(True)
-            return False
-
-        shell: Any = InteractiveShell
-        shell.initialized = classmethod(initialized)
-        try:
-            yield asked
-        finally:
-            del shell.initialized
+    def _asked_for_ipython(self) -> AbstractContextManager[list[bool]]:
+        """See `_asked_for_ipython`; a command runs in no IPython, so there the answer is the same in the server."""
+        return _asked_for_ipython() if self.purpose is Purpose.KERNELS else nullcontext([])
 
     def _excluded(self, name: str) -> str | None:
         """The excluded module that this one is, or is in, if any."""
@@ -162,10 +157,13 @@ class Preloading:
     def _load(self, name: str, function: str = "") -> None:
         modules, threads, files = set(sys.modules), set(_threads()), _descriptors()
         try:
-            with self._asked_for_ipython() as asked:
+            with self._asked_for_ipython() as asked, _limited(IMPORT_S):
                 module = importlib.import_module(name)
                 if function:
                     attrgetter(function)(module)()
+        except ImportTooLongError:
+            self.found[name] = f"importing it takes longer than {IMPORT_S:g} s"
+            return
         except ModuleNotFoundError:
             return  # an optional part of the package: its absence is the kernel's to report
         except BaseException as error:  # even SystemExit: whatever a module does must not end the server
@@ -209,6 +207,29 @@ class Preloading:
         return frozenset(name.partition(".")[0] for name in ahead)
 
 
+def check_start(ours: Iterable[int]) -> None:
+    """Before anything is imported: raise FoundationError if Python's own start (`sitecustomize`, a `.pth` file) has
+    brought what a fork would halve. `ours` are the descriptors that this program was given."""
+    threads = [name for thread, name in _threads().items() if thread != os.getpid()]
+    if set(threads) - ALLOWED_THREADS:
+        raise FoundationError(f"a thread {threads[0]!r} runs from the start, of sitecustomize or a .pth file")
+    opened = [
+        what for number, what in _descriptors().items() if number not in set(ours) and not _harmless(what)
+    ]
+    if opened:
+        raise FoundationError(f"{opened[0]} is open from the start, of sitecustomize or a .pth file")
+
+
+def remembered_folders(folder: str) -> tuple[tuple[str, str], ...]:
+    """(module, name) of what in a loaded module is this folder: where it was imported, as `multiprocessing` keeps it."""
+    return tuple(
+        (module, name)
+        for module in sorted(set(sys.modules) - _own())
+        for name, value in list(getattr(sys.modules[module], "__dict__", {}).items())
+        if isinstance(value, (str, Path)) and str(value) == folder
+    )
+
+
 def added(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, str]:
     """Variables that libraries set in `os.environ` when they were imported: each kernel gets them, too.
 
@@ -216,6 +237,53 @@ def added(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, str]
     {'KMP_INIT_AT_FORK': 'FALSE'}
     """
     return {name: value for name, value in after.items() if before.get(name) != value}
+
+
+@contextmanager
+def _asked_for_ipython() -> Iterator[list[bool]]:
+    """A list that is not empty when somebody has asked meanwhile whether an IPython runs.
+
+    There are two ways: IPython's own function `get_ipython`, and the built-in one that is there in every cell.
+    """
+    import builtins
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    asked: list[bool] = []
+
+    def initialized(_: type) -> bool:
+        asked.append(True)
+        return False
+
+    def get_ipython() -> object:
+        if sys._getframe(1).f_globals.get("__name__") in ASKS_WHETHER_A_KERNEL:
+            return SimpleNamespace(kernel=None)
+        asked.append(True)
+        return None
+
+    shell: Any = InteractiveShell
+    shell.initialized = classmethod(initialized)
+    builtins.get_ipython = get_ipython  # type: ignore[attr-defined]
+    try:
+        yield asked
+    finally:
+        del shell.initialized, builtins.get_ipython  # type: ignore[attr-defined]
+
+
+@contextmanager
+def _limited(seconds: float) -> Iterator[None]:
+    """Raise ImportTooLongError in what is done meanwhile when it takes longer, also while it sleeps or waits."""
+
+    def expire(*_: object) -> None:
+        raise ImportTooLongError
+
+    before = signal.signal(signal.SIGALRM, expire)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _undone(name: str, new: set[str]) -> bool:

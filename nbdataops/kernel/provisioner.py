@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import socket
 import subprocess
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 READY_S = 60.0
 """A forked kernel that is not ready within this time is given up. Usually it takes 0.1 s."""
+OPEN_FILES = 64
+"""What an ordinary kernel has open at least while it starts (ipykernel 6 and 7, Linux)."""
 _KNOWN_ARGUMENTS = {"env", "cwd", "stdin", "stdout", "stderr", "independent", "kernel_id", "extra_arguments"}
 
 
@@ -54,6 +57,8 @@ class WarmProvisioner(LocalProvisioner):
     _lease: Lease | None = None
     """The same as `process` while the kernel is a forked one."""
     _launches = 0
+    _is_ending = False
+    """The kernel has been asked to end."""
     _sockets: str | None = None
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
@@ -67,6 +72,8 @@ class WarmProvisioner(LocalProvisioner):
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
         self._launches += 1
+        self._is_ending = False
+        _check_open_files()
         try:
             await self._launch_warm(cmd, kwargs)
             self.cold_reason = None
@@ -74,6 +81,12 @@ class WarmProvisioner(LocalProvisioner):
             self._note(str(why), kwargs)
             return await super().launch_kernel(cmd, **kwargs)
         return self.connection_info
+
+    async def poll(self) -> int | None:
+        if self._is_ending and self._lease is not None:
+            await self._lease.ended(1.0)  # jupyter_client looks in steps of 0.1 s: the end is told at once
+        code: int | None = await super().poll()
+        return code
 
     async def wait(self) -> int | None:
         lease = self._lease
@@ -90,9 +103,7 @@ class WarmProvisioner(LocalProvisioner):
             await self._lease.ended(5.0)  # else jupyter_client looks at once, and next in 0.1 s
 
     async def shutdown_requested(self, restart: bool = False) -> None:
-        """The request is on its way: wait for the end here rather than in steps of 0.1 s."""
-        if self._lease is not None:
-            await self._lease.ended(self.get_shutdown_wait_time(5.0) / 2)
+        self._is_ending = True
 
     async def get_provisioner_info(self) -> dict[str, Any]:
         info: dict[str, Any] = await super().get_provisioner_info()
@@ -157,7 +168,8 @@ class WarmProvisioner(LocalProvisioner):
             return refused
         if "exit" in said:
             return {"why": f"the forked kernel ended before it was ready ({said['exit']})"}
-        return {"why": "the fork server did not answer", "stale": True}
+        # One that is about to end hangs up, and another takes its place; one that hangs would only be waited for again.
+        return {"why": "the fork server did not answer", "stale": lease.was_closed}
 
     def _request(self, command: Any, environment: dict[str, str], kwargs: dict[str, Any]) -> dict[str, Any]:
         from nbdataops.kernel.circumstances import Handed
@@ -232,6 +244,18 @@ class WarmProvisioner(LocalProvisioner):
 
             with contextlib.suppress(NotWarmError):
                 cold.record(runtime_folder(), why, str(kwargs.get("cwd") or Path.cwd()))
+
+
+def _check_open_files() -> None:
+    """Raises OSError where no kernel could live, forked or not: ipykernel hangs or aborts, and its client waits."""
+    if os.name != "posix":
+        return
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= soft < OPEN_FILES:  # -1: as many as it likes
+        why = f"a kernel needs {OPEN_FILES} open files; this process may have {soft} (ulimit -n)"
+        raise OSError(errno.EMFILE, why)
 
 
 def _try_socket(path: Path) -> None:

@@ -67,6 +67,8 @@ def _perform(report: int) -> None:
     for standard in (0, 1, 2):
         os.dup2(null, standard)
     before = set(sys.modules)
+    begun = _Begun()
+    sys.meta_path.insert(0, begun)
     os.environ["IPYTHONDIR"] = folder  # not the user's: a startup file must not run twice
     os.chdir(folder)
     try:
@@ -87,11 +89,25 @@ def _perform(report: int) -> None:
             if module in before or module == "IPython":
                 for cell in cells:
                     app.shell.run_cell(cell)
-        fresh = [name for name in sys.modules if name not in before]
+        # In the order in which the imports began: a compiled module comes into `sys.modules` when it is complete, and
+        # some find out less when their parts are imported first (pyarrow, whether it can encrypt).
+        fresh = [
+            n for n in dict.fromkeys([*begun.names, *sys.modules]) if n in sys.modules and n not in before
+        ]
         with os.fdopen(report, "w") as told:
             told.write("\n".join(fresh) + "\n")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Begun:
+    """A finder that finds nothing, and notes for what it was asked."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        self.names.append(name)
 
 
 def _read(descriptor: int, deadline: float) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import faulthandler
 import gc
 import json
 import os
@@ -18,23 +19,37 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from nbdataops.kernel.circumstances import signals_at_rest
 from nbdataops.kernel.environment_reads import INLINE_BACKEND, watched
 from nbdataops.kernel.fork_server import ForkServer
 from nbdataops.kernel.forked_kernel import Ahead
 from nbdataops.kernel.installed_state import InstalledState
 from nbdataops.kernel.leftovers import sweep
-from nbdataops.kernel.preloading import KNOWN, FoundationError, Preloaded, Preloading, added
+from nbdataops.kernel.preloading import (
+    KNOWN,
+    FoundationError,
+    Preloaded,
+    Preloading,
+    added,
+    check_start,
+    remembered_folders,
+)
 from nbdataops.kernel.purpose import Purpose
 from nbdataops.kernel.rehearsal import rehearse
 from nbdataops.kernel.room import lacking_room
-from nbdataops.kernel.starting import CANNOT, PROGRAM
+from nbdataops.kernel.starting import CANNOT, PROGRAM, START_S
 from nbdataops.kernel.third_party import Installed
 
 
 def main(arguments: Sequence[str]) -> int:
     options = _options(arguments)
-    if not options.again and os.fork():
-        os._exit(0)
+    try:
+        check_start({0, 1, 2, options.lock, options.tell})
+        if not options.again and os.fork():
+            os._exit(0)
+    except (FoundationError, OSError) as error:
+        return _give_up(options, error)
+    signals_at_rest()
     # As in ipykernel_launcher: the folder of the server is no place to import from.
     if sys.path and sys.path[0] == "":
         del sys.path[0]
@@ -43,15 +58,19 @@ def main(arguments: Sequence[str]) -> int:
     try:
         if (lack := lacking_room()) is not None:
             raise FoundationError(lack)
+        # Clients give up then: a server that hangs must not keep the lock, and its log must tell where it hung.
+        faulthandler.dump_traceback_later(START_S, exit=True)
+        os.chdir(
+            path.parent
+        )  # a folder that nothing else is named after, so that it is found in what was loaded
         preloaded = _preload(options)
+        os.chdir("/")
         sweep(path.parent)
         gc.collect()
         gc.freeze()
         server = ForkServer(path, options.lock, preloaded, options.idle_s)
     except (FoundationError, OSError) as error:
-        print(f"{CANNOT}{error}", flush=True)
-        _tell(options.tell, {"failed": str(error)})
-        return 1
+        return _give_up(options, error)
     print(
         f"{time.strftime('%F %T')} pid {os.getpid()} serves; loaded in {preloaded.seconds:.2f} s", flush=True
     )
@@ -61,6 +80,12 @@ def main(arguments: Sequence[str]) -> int:
         path.with_suffix(".log").unlink()
     sweep(path.parent)
     return 0
+
+
+def _give_up(options: argparse.Namespace, error: Exception) -> int:
+    print(f"{CANNOT}{error}", flush=True)
+    _tell(options.tell, {"failed": str(error)})
+    return 1
 
 
 def _preload(options: argparse.Namespace) -> Preloaded:
@@ -86,10 +111,17 @@ def _preload(options: argparse.Namespace) -> Preloaded:
             rehearsed = rehearse()
             loading.load_library(rehearsed)
             loading.load(rehearsed)
+    faulthandler.cancel_dump_traceback_later()  # it is a thread
     loading.settle()
     if loading.found:
         _again(excluded | loading.found, environment)
-    ahead = Ahead(installed, loading.can_be_hidden, added(environment, os.environ), os.getpid())
+    ahead = Ahead(
+        installed,
+        loading.can_be_hidden,
+        added(environment, os.environ),
+        os.getpid(),
+        remembered_folders(str(Path.cwd())),
+    )
     return Preloaded(
         purpose,
         ahead,

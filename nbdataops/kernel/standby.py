@@ -27,10 +27,10 @@ from nbdataops.kernel.forked_kernel import (
     Ahead,
     RefusedError,
     Request,
+    be_called_with,
     keep,
     live,
     own_signals,
-    program_arguments,
     start_application,
     take_on,
 )
@@ -61,6 +61,7 @@ class Standby:
         """Whether a fresh kernel of this request would have been initialised in the same way. Raises OSError."""
         return (
             request.further == self.further
+            and not request.handed.blocked  # its threads run already, and block nothing
             and not different(self.names_read, server, request.environment)
             and not any(Path(path).exists() for path in self.absent)
             and not any(map(_startup_files, self.empty))
@@ -139,7 +140,7 @@ def _adopt(application: Any, request: Request, files: Sequence[int], ahead: Ahea
     if session := os.environ.get("JPY_SESSION_NAME"):
         shell.user_ns["__session__"] = session
     application.connection_file = request.connection_file
-    sys.argv = program_arguments(["-f", request.connection_file, *request.further])
+    be_called_with(["-f", request.connection_file, *request.further])
     frames.send(lease, {"ready": {"pid": os.getpid(), "connection": _connection(application)}})
     keep(lease, ahead.server)
 

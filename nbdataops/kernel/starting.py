@@ -24,7 +24,7 @@ from nbdataops.kernel.server_key import ServerKey
 from nbdataops.kernel.server_place import ServerPlace
 
 START_S = 120.0
-"""A server that has not loaded everything within this time is given up (and ended). Usually it takes 2 to 5 s."""
+"""A server that has not loaded everything within this time is given up, and ends itself. Usually it takes 2 to 5 s."""
 CANNOT = "no fork server: "
 """How the last line of a log begins whose server could not serve."""
 _POLL_S = 0.02

@@ -210,3 +210,39 @@ def test_a_task_that_waits_for_memory_starts_when_there_is_some_and_is_told_of_o
     )
 
     assert held == ["second"]
+
+
+def test_a_task_that_waits_for_memory_does_not_keep_a_cancelled_run_from_its_end() -> None:
+    stop, ran = threading.Event(), []
+
+    def execute(name: str) -> None:
+        ran.append(name)
+        assert stop.wait(60)
+
+    run_tasks(
+        [Task("first", (), 9.0, 5), Task("second", (), 1.0, 5)],
+        execute,
+        jobs=2,
+        stop=stop,
+        free_bytes=lambda running: 0,
+        on_hold=lambda task: stop.set(),
+    )
+
+    assert ran == ["first"]
+
+
+def test_no_more_threads_than_jobs_run_whatever_is_ready() -> None:
+    lock, running, most = threading.Lock(), set(), [0]
+    meet = threading.Barrier(3, timeout=60)
+
+    def execute(name: str) -> None:
+        with lock:
+            running.add(name)
+            most.append(len(running))
+        meet.wait()
+        with lock:
+            running.remove(name)
+
+    run_tasks([Task(str(n)) for n in range(12)], execute, jobs=3, stop=threading.Event())
+
+    assert max(most) == 3

@@ -18,12 +18,13 @@ from typing import Any
 import psutil
 import pytest
 
-from nbdataops.kernel import frames, provisioner
+from nbdataops.kernel import frames, provisioner, starting
 from nbdataops.kernel.cold import recorded
-from nbdataops.kernel.lease import UNKNOWN_EXIT
+from nbdataops.kernel.lease import UNKNOWN_EXIT, Lease
 from nbdataops.kernel.server_key import KernelCommand, ServerKey
 from nbdataops.kernel.status import statuses, stop
 from tests.kernel.conftest import REPOSITORY
+from tests.kernel.environments import Environment
 from tests.kernel.kernels import PATIENCE_S, Running, Servers, descriptors, is_alive, wait_for
 
 pytestmark = pytest.mark.kernel
@@ -121,6 +122,25 @@ def test_a_server_that_is_killed_while_it_loads_costs_one_cold_start(
     assert start().cold_reason is None
 
 
+def test_a_client_that_is_killed_while_its_server_loads_leaves_a_server_for_the_next(
+    alone: Servers, start: Start
+) -> None:
+    code = (
+        "from jupyter_client.manager import KernelManager\nKernelManager(kernel_name='bare').start_kernel()"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "PYTEST_CURRENT_TEST"}
+    client = subprocess.Popen([sys.executable, "-c", code], env=environment)
+    [loading] = wait_for(alone.servers)
+    session = os.getsid(loading.pid)
+    client.kill()
+    client.wait()
+
+    kernel = start()
+
+    assert os.getsid(psutil.Process(kernel.pid).ppid()) == session
+    assert [s["kernels"][0]["pid"] for s in statuses(alone.folder)] == [kernel.pid]
+
+
 # ------------------------------------------------------------------ servers that do not do what they should
 @contextlib.contextmanager
 def impostor(folder: Path, behaviour: Callable[[socket.socket], Any]) -> Iterator[None]:
@@ -181,6 +201,29 @@ def test_a_server_that_gives_no_kernel_means_a_cold_start_with_a_reason(
         assert re.search(reason, recorded(alone.folder)[-1].reason)
 
 
+def test_a_server_that_hangs_is_waited_for_once(
+    alone: Servers, start: Start, server: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    launched = Lease.launched
+
+    async def counted(self: Lease, timeout_s: float) -> dict[str, Any]:
+        waits.append(timeout_s)
+        return await launched(self, 0.5)
+
+    monkeypatch.setattr(Lease, "launched", counted)
+    os.kill(server, signal.SIGSTOP)
+    try:
+        kernel = start(expect_warm=False)
+    finally:
+        os.kill(server, signal.SIGCONT)
+
+    assert kernel.run("print(1)").out == "1\n"
+    assert kernel.cold_reason == "the fork server did not answer"
+    assert len(waits) == 1
+    assert wait_for(lambda: [s["kernels"] for s in statuses(alone.folder)] == [[]])  # of what it was asked
+
+
 def test_a_server_that_cannot_fork_says_so_and_serves_on(alone: Servers, start: Start, server: int) -> None:
     """The number of processes is limited for the server alone; root is exempt, so its capability is taken, too."""
     [frame] = [s for s in statuses(alone.folder) if s["pid"] == server]
@@ -229,6 +272,7 @@ CLIENTS_WITHOUT_DESCRIPTORS = """if True:
     manager = KernelManager(kernel_name="bare")
     manager.kernel_spec
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken = [open(os.devnull) for _ in range(100)]  # the limit is also that of the kernels, which could not live with less
     for spare in (0, 2, 4, 6, 8, 10, 12, 14, 16, 20, 1000):
         child = os.fork()  # libzmq ends a process that has no descriptor left for it, kernel or not
         if child == 0:
@@ -259,6 +303,75 @@ def test_clients_without_descriptors_leave_no_orphan(alone: Servers, start: Star
     assert said["1000"] == "warm"
     assert wait_for(lambda: [s["kernels"] for s in statuses(alone.folder)] == [[]])
     assert start().cold_reason is None
+
+
+def test_a_limit_under_which_no_kernel_can_live_is_said_before_one_is_started(
+    alone: Servers, start: Start
+) -> None:
+    """ipykernel hangs or aborts there, and would outlive its client."""
+    code = (
+        "import resource\nfrom jupyter_client.manager import start_new_kernel\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (40, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))\n"
+        "try:\n    start_new_kernel(kernel_name='bare')\nexcept OSError as error:\n    print(error.strerror)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert done.stdout == "a kernel needs 64 open files; this process may have 40 (ulimit -n)\n", done.stderr
+    assert alone.left() == []
+
+
+# ------------------------------------------------------------------ imports that do not end
+def test_a_module_whose_import_takes_too_long_is_left_to_the_kernel(
+    alone: Servers, start: Start, tmp_path: Path
+) -> None:
+    """It waits without end, and catches what it can; the others are preloaded all the same."""
+    environment = Environment(tmp_path / "env", alone)
+    environment.install("quick", "HERE = True")
+    environment.install("waits", "import time\ntry:\n    time.sleep(600)\nexcept Exception:\n    pass")
+    code = "from nbdataops.kernel import preloading; preloading.IMPORT_S = 0.5; " + starting.PROGRAM
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(starting, "PROGRAM", code)
+        patch.setattr("nbdataops.kernel.server.PROGRAM", code)
+
+        kernel = start(environment.kernelspec(["waits", "quick"]))
+
+    [server] = statuses(alone.folder)
+    assert (
+        kernel.run("import sys\nprint('quick' in sys.modules, 'waits' in sys.modules)").out == "True False\n"
+    )
+    assert server["excluded"]["waits"] == "importing it takes longer than 0.5 s"
+
+
+def test_a_server_that_hangs_while_it_loads_is_given_up_and_ends_itself(
+    alone: Servers, tmp_path: Path
+) -> None:
+    """Nothing interrupts it: its program waits in the kernel's own code, all signals blocked."""
+    from nbdataops.kernel.cold import NotWarmError
+    from nbdataops.kernel.runtime_folder import runtime_folder
+    from nbdataops.kernel.starting import server_connection
+
+    environment = Environment(tmp_path / "env", alone)
+    environment.install(
+        "hangs",
+        "import ctypes, signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())\n"
+        "ctypes.PyDLL(None).sleep(600)",
+    )
+    command = KernelCommand.of(
+        [str(environment.root / "bin" / "python"), "-m", "ipykernel_launcher", "-f", "k"]
+    )
+    code = "from nbdataops.kernel import server; server.START_S = 3.0; " + starting.PROGRAM
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(starting, "PROGRAM", code)
+        with pytest.raises(NotWarmError, match=r"takes too long to load|ended while it was loading"):
+            server_connection(
+                runtime_folder(), ServerKey.of(command, ["hangs"], os.environ), os.environ, 9.0, 3.0
+            )
+
+    assert wait_for(lambda: not alone.processes())
+    [log] = alone.folder.glob("*.log")
+    assert "hangs/__init__.py" in log.read_text()
 
 
 # ------------------------------------------------------------------ full folders

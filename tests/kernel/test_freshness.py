@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from nbdataops.kernel.cold import recorded
 from nbdataops.kernel.status import statuses
 from tests.kernel.environments import Environment
 from tests.kernel.kernels import Running, Servers
@@ -73,6 +75,33 @@ def test_an_edited_project_module_is_seen_by_the_next_kernel(start: Start, tmp_p
     (tmp_path / "features.py").write_text("ANSWER = 22")
 
     assert start(cwd=str(tmp_path)).run("import features\nprint(features.ANSWER)").out == "22\n"
+
+
+@pytest.mark.parametrize("way", ["PYTHONPATH", ".pth file", "the user's own packages"])
+def test_a_folder_that_appears_on_the_path_is_seen_by_the_next_kernel(
+    servers: Servers, start: Start, tmp_path: Path, way: str
+) -> None:
+    environment = Environment(tmp_path / "environment", servers)
+    environment.install("parcel", "VERSION = 0")
+    folder, variables = tmp_path / "later", {"HOME": str(tmp_path)}
+    if way == "PYTHONPATH":
+        variables["PYTHONPATH"] = str(folder)
+    elif way == ".pth file":
+        (environment.packages / "later.pth").write_text(f"# a comment\n\n{folder}\n")
+    else:
+        settings = environment.root / "pyvenv.cfg"
+        settings.write_text(settings.read_text().replace("packages = false", "packages = true"))
+        version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+        folder = tmp_path / ".local" / "lib" / version / "site-packages"
+    spec = environment.kernelspec(["parcel"])
+    assert start(spec, env=variables).run("import of_later").error == "ModuleNotFoundError"
+
+    folder.mkdir(parents=True)
+    (folder / "of_later.py").write_text("HERE = True")
+
+    kernel = start(spec, env=variables)
+    assert preloaded(kernel, "parcel")
+    assert kernel.run("import of_later\nprint(of_later.HERE)").out == "True\n"
 
 
 def test_another_environment_is_another_interpreter_with_other_packages(
@@ -151,6 +180,23 @@ def test_modules_that_a_fork_would_halve_are_left_to_the_kernel_and_so_is_what_i
     before, after = (kernel.run(f"import threading\n{code}\nthreading.active_count()").result
                      for code in ("", "import threader"))  # fmt: skip
     assert int(after) == int(before) + 1
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("threader", "a thread"), ("caller", "socket:"), ("looper", "anon_inode:")]
+)
+def test_where_pythons_own_start_brings_what_a_fork_halves_kernels_start_cold_with_a_reason(
+    servers: Servers, start: Start, tmp_path: Path, name: str, reason: str
+) -> None:
+    environment = Environment(tmp_path / name, servers)
+    (environment.packages / "sitecustomize.py").write_text(HALVED[name][0])
+
+    kernel = start(environment.kernelspec(["numpy"]), expect_warm=False)
+
+    assert kernel.run("print(6 * 7)").out == "42\n"
+    assert reason in str(kernel.cold_reason)
+    assert "from the start, of sitecustomize or a .pth file" in str(kernel.cold_reason)
+    assert recorded(servers.folder)[-1].reason == kernel.cold_reason
 
 
 # ------------------------------------------------------------------ what comes first on the path

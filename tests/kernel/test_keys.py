@@ -30,7 +30,8 @@ def name(
 @pytest.mark.parametrize(
     "variable",
     ["LD_PRELOAD", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "PYTHONHASHSEED", "PYTHONPATH",
-     "LC_ALL", "MALLOC_ARENA_MAX", "ARROW_DEFAULT_MEMORY_POOL", "NUMPY_MADVISE_HUGEPAGE", "HOME", "MPLBACKEND"],
+     "LC_ALL", "MALLOC_ARENA_MAX", "ARROW_DEFAULT_MEMORY_POOL", "NUMPY_MADVISE_HUGEPAGE", "OPENSSL_CONF", "HOME",
+     "MPLBACKEND"],
 )  # fmt: skip
 def test_a_variable_that_is_read_at_load_makes_another_server(variable: str) -> None:
     assert name(**{variable: "other"}) != name()

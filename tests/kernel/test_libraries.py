@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.kernel.conftest import REPOSITORY
 from tests.kernel.kernels import PATIENCE_S, Running, Servers
 
 pytestmark = pytest.mark.kernel
@@ -29,6 +31,71 @@ def test_what_the_shipped_list_names_is_there_before_anything_is_imported(kernel
 
     assert {"numpy", "pandas", "pyarrow", "scipy", "sklearn", "matplotlib"} <= set(said)
     assert {"duckdb", "ipywidgets", "matplotlib_inline", "nbdataops"} & set(said) == set()
+
+
+def test_what_was_imported_ahead_is_out_of_the_garbage_collectors_way(kernel: Running) -> None:
+    """Else each collection would write to memory that is shared with the server, which copies it."""
+    assert kernel.run("import gc\nprint(gc.get_freeze_count() > 100_000)").out == "True\n"
+
+
+def test_bars_widgets_and_plots_of_one_cell_arrive_in_order(kernel: Running) -> None:
+    said = kernel.run(
+        "import matplotlib.pyplot as plt, ipywidgets\nfrom tqdm.auto import tqdm\n"
+        "for _ in tqdm(range(3)): pass\nplt.plot([1, 2])\nplt.show()\nipywidgets.Label('x')"
+    )
+
+    assert said.status == "ok", said.traceback
+    widget = "application/vnd.jupyter.widget-view+json"
+    assert [widget in shown or "image/png" in shown for shown in said.results] == [True] * 3
+    assert "image/png" in said.results[1]
+
+
+GLOBALS = """if True:
+    import importlib, json, sys
+    for name in NAMES:
+        importlib.import_module(name)
+    import pandas
+    simple = (str, int, float, bool, type(None))
+    found = {
+        f"{module}.{name}": repr(value)
+        for module in list(sys.modules)
+        for name, value in list(getattr(sys.modules[module], "__dict__", {}).items())
+        if isinstance(value, simple) and not name.startswith("__")
+    }
+    found |= {f"option {name}": repr(pandas.get_option(name)) for name in
+              ("display.max_columns", "display.width", "display.max_rows", "display.notebook_repr_html")}
+    found |= {"environment": repr(get_ipython().display_formatter.format(__import__("os").environ))[:40]}
+    print(json.dumps(found))
+"""
+OF_THE_PROCESS = (
+    "__main__.", "sys.", "time.", "debugpy.", "_pydev", "pydevd", "_debug_adapter",  # names of cells, times, ids
+    "_ctypes.", "ctypes.",  # addresses
+    "jupyter_client.localinterfaces.",  # looked up when TCP is used
+    "nbdataops.", "numpy.f2py.rules.generationtime", "joblib._multiprocessing_helpers.name",
+    "logging._startTime", "scipy.sparse._data.name",  # the last one of a set
+)  # fmt: skip
+
+
+def test_what_modules_found_out_when_they_were_imported_is_as_in_an_ordinary_kernel(
+    warm: Servers, start: Callable[..., Running], tmp_path: Path
+) -> None:
+    """Whether they are in a kernel, in which folder, under which settings: every plain global of every module."""
+    launch = {"cwd": str(tmp_path), "env": {"PYTHONHASHSEED": "0"}}  # the order of sets is no difference
+    spec = json.loads((REPOSITORY / "kernels" / "nbdataops" / "kernel.json").read_text())
+    names = [
+        n
+        for n in spec["metadata"]["kernel_provisioner"]["config"]["preload"]
+        if not n.startswith("nbdataops")
+    ]
+    look = GLOBALS.replace("NAMES", repr(names))
+    there = json.loads(start("nbdataops", **launch).run(look).out)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NBDATAOPS_KERNELS", "cold")
+        cold = json.loads(start("nbdataops", False, **launch).run(look).out)
+
+    shared = [n for n in there.keys() & cold.keys() if not n.startswith(OF_THE_PROCESS)]
+    assert len(shared) > 5_000
+    assert {n: (there[n], cold[n]) for n in shared if there[n] != cold[n]} == {}
 
 
 def test_a_plot_is_shown_inline(kernel: Running) -> None:
@@ -110,6 +177,18 @@ def test_a_frame_is_shown_as_a_table(kernel: Running) -> None:
 )  # fmt: skip
 def test_it_computes(kernel: Running, code: str, expected: str) -> None:
     assert kernel.run(code).out == expected
+
+
+def test_workers_find_the_modules_beside_the_notebook(kernel: Running) -> None:
+    said = kernel.run(
+        "import pathlib, joblib, multiprocessing\npathlib.Path('beside.py').write_text('def twice(x): return 2 * x')\nimport beside\n"
+        "for way in ('spawn', 'forkserver'):\n"
+        "    with multiprocessing.get_context(way).Pool(1) as pool:\n"
+        "        print(pool.map_async(beside.twice, [1, 2]).get(60))\n"
+        "print(joblib.Parallel(n_jobs=2)(joblib.delayed(beside.twice)(n) for n in (3, 4)))"
+    )
+
+    assert said.out == "[2, 4]\n[2, 4]\n[6, 8]\n"
 
 
 def test_rich_and_pandas_print_colour_and_html(kernel: Running) -> None:

@@ -7,7 +7,7 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -71,6 +71,35 @@ def test_nobody_listening_is_none_and_no_error(folder: Path) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(folder / "dead.sock"))
     assert connect(folder / "dead.sock") is None
+
+
+def test_a_socket_of_another_user_is_not_talked_to(folder: Path) -> None:
+    """As whoever could write into the folder would try to pass for a server."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can be somebody else")
+    runtime_folder()
+    for opened in (folder.parent, folder):
+        opened.chmod(0o777)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.setuid(65534)
+        with socket.socket(socket.AF_UNIX) as impostor:
+            impostor.bind(str(folder / "impostor.sock"))
+            impostor.listen()
+            os.write(writing, b"listening")
+            impostor.accept()[0].recv(1)
+        os._exit(0)
+    try:
+        assert os.read(reading, 9) == b"listening"
+
+        with pytest.raises(NotWarmError, match="another user listens"):
+            connect(folder / "impostor.sock")
+    finally:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+        os.close(reading)
+        os.close(writing)
 
 
 def test_the_dead_are_swept_and_the_living_are_not(folder: Path) -> None:
@@ -161,3 +190,30 @@ def test_the_file_of_a_loaded_module_is_watched(packages: Path, monkeypatch: pyt
     Path(module.__file__).write_text("A = 22")
 
     assert "loaded_for_the_test.py changed" in str(state.difference())
+
+
+@pytest.mark.parametrize(
+    ("path", "change"),
+    [
+        ("matplotlibrc", lambda path: path.write_text("lines.linewidth: 7.5")),
+        ("stylelib/new.mplstyle", lambda path: path.write_text("lines.linewidth: 7.5")),
+        ("stylelib/old.mplstyle", lambda path: path.write_text("lines.linewidth: 7.5")),
+        ("fontlist-v1.json", lambda path: path.unlink()),
+    ],
+)
+def test_settings_styles_and_fonts_of_matplotlib_are_watched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, change: Callable[[Path], object]
+) -> None:
+    import matplotlib
+
+    for name in ("get_configdir", "get_cachedir"):
+        monkeypatch.setattr(matplotlib, name, lambda: str(tmp_path))
+    (tmp_path / "stylelib").mkdir()
+    for name in ("stylelib/old.mplstyle", "fontlist-v1.json"):
+        (tmp_path / name).touch()
+    state = InstalledState.of(Installed((), ()), [])
+    assert state.difference() is None
+
+    change(tmp_path / path)
+
+    assert str(tmp_path) in str(state.difference())

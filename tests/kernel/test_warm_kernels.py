@@ -80,13 +80,38 @@ def addresses(kernel: Running) -> list[Path]:
     return [Path(f"{info['ip']}-{info[f'{c}_port']}") for c in ("shell", "iopub", "stdin", "hb", "control")]
 
 
+def test_signals_that_the_client_ignores_or_blocks_are_ignored_or_blocked(start: Start) -> None:
+    """As after `nohup`; a server that was started by such a client does not pass it on to kernels of others."""
+    look = (
+        "import signal\nasked = [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT]\n"
+        "print([signal.getsignal(s) is signal.SIG_IGN for s in asked], [*signal.pthread_sigmask(0, [])] == [signal.SIGUSR2])"
+    )
+    usual = start().run(look).out
+    before = {n: signal.signal(n, signal.SIG_IGN) for n in (signal.SIGHUP, signal.SIGUSR1)}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})
+    try:
+        kernel = start()
+        said = [kernel.run(look).out]
+        kernel.manager.restart_kernel()
+        kernel.client.wait_for_ready(timeout=PATIENCE_S)
+        said.append(kernel.run(look).out)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+    assert said == [usual.replace("[False, False", "[True, True").replace("] False", "] True")] * 2
+    assert start().run(look).out == usual
+
+
 LOOK = """if True:
     import gc, json, locale, os, signal, sys, warnings
     signals = {s.name: str(signal.getsignal(s)) for s in signal.Signals if s < 32}
     main = sys.modules["__main__"]
     print(json.dumps({
         "arguments": [sys.argv[0], sys.argv[1], *sys.argv[3:]], "path": sys.path, "flags": str(sys.flags),
-        "signals": signals, "blocked": str(signal.pthread_sigmask(signal.SIG_BLOCK, [])),
+        "command": [*sys.orig_argv[:4], *sys.orig_argv[5:]], "blocks": str(signal.pthread_sigmask(signal.SIG_BLOCK, [])),
+        "signals": signals,
         "main": [main.__name__, hasattr(main, "__file__"), str(main.__spec__)],
         "locale": locale.setlocale(locale.LC_ALL), "encodings": [sys.stdout.encoding, sys.__stdout__.encoding],
         "leads": [os.getsid(0) == os.getpid(), os.getpgid(0) == os.getpid()], "collects": gc.isenabled(),
@@ -186,6 +211,8 @@ def test_an_interrupt_ends_the_cell_and_not_the_kernel(start: Start) -> None:
     reply = kernel.client.get_shell_msg(timeout=PATIENCE_S)
     assert reply["parent_header"]["msg_id"] == request
     assert reply["content"]["ename"] == "KeyboardInterrupt"
+    # For a moment after an error ipykernel aborts what comes next, as if it had been queued behind the cell.
+    assert wait_for(lambda: kernel.run("assert x == 1").status != "aborted")
     assert kernel.run("print(x)").out == "1\n"
 
 
@@ -211,6 +238,25 @@ def test_a_polite_shutdown_runs_what_was_registered_for_the_end(start: Start, tm
     kernel.manager.shutdown_kernel()
 
     assert mark.exists()
+
+
+def test_a_kernel_that_is_slow_to_end_has_the_time_that_its_client_gives(
+    start: Start, tmp_path: Path
+) -> None:
+    """Half of it to end by itself, as ever: a thread that ends after 2.4 s does not get that far in 0.1 s."""
+    kernel = start()
+    mark = tmp_path / "ended"
+    kernel.run(
+        "import pathlib, threading, time\n"
+        f"def end():\n    time.sleep(2.4)\n    pathlib.Path({str(mark)!r}).touch()\n"
+        "threading.Thread(target=end).start()"
+    )
+    kernel.manager.shutdown_wait_time = 0.2
+
+    kernel.manager.shutdown_kernel()
+
+    assert not mark.exists()
+    assert not is_alive(kernel.pid)
 
 
 @pytest.mark.parametrize(
@@ -308,3 +354,42 @@ def test_many_kernels_at_once_are_all_served(start: Start) -> None:
 
     assert [k.run(f"print({n} * 2)").out for n, k in enumerate(kernels)] == [f"{2 * n}\n" for n in range(8)]
     assert len({k.pid for k in kernels}) == 8
+
+
+def test_a_start_that_is_cancelled_leaves_no_kernel(warm: Servers, start: Start) -> None:
+    import asyncio
+
+    from jupyter_client.manager import AsyncKernelManager
+
+    from nbdataops.kernel.status import statuses
+
+    start().close()
+
+    async def cancelled(after_s: float) -> None:
+        manager = AsyncKernelManager(kernel_name="bare")
+        try:
+            await asyncio.wait_for(manager.start_kernel(), after_s)
+        except TimeoutError:
+            return
+        await manager.shutdown_kernel(now=True)
+
+    for after_s in (0.001, 0.003, 0.01, 0.03, 0.1):
+        asyncio.run(cancelled(after_s))
+
+    assert wait_for(lambda: [k for s in statuses(warm.folder) for k in s["kernels"]] == [])
+
+
+def test_a_kernel_may_be_a_client_itself(warm: Servers, start: Start) -> None:
+    kernel = start()
+    said = kernel.run(
+        "from jupyter_client.manager import start_new_kernel\n"
+        "import asyncio\n"
+        "def inner():\n"
+        "    manager, client = start_new_kernel(kernel_name='bare')\n"
+        "    reply = client.execute_interactive('print(6 * 7)', output_hook=lambda _: None)\n"
+        "    client.stop_channels(); manager.shutdown_kernel()\n"
+        "    return manager.provisioner.cold_reason, reply['content']['status']\n"
+        "print(await asyncio.to_thread(inner))"
+    )
+
+    assert said.out == "(None, 'ok')\n"
