@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 
@@ -45,8 +46,15 @@ def notebooks(paths: Sequence[str], kernel: str, engine: str | None = None) -> f
     return sum(notebook(path, kernel, engine) for path in paths)
 
 
-def cells(path: str, kernel: str, engine: str | None = None) -> float:
-    """Seconds a cell, from the start of the first to the end of the last, as papermill recorded them."""
+def cells(path: str, kernel: str, engine: str | None = None, times: int = 1) -> float:
+    """Seconds a cell, from the start of the first to the end of the last, as papermill recorded them.
+
+    The median of that many executions: few cells take so little time that one of them tells nothing.
+    """
+    return median(_cells(path, kernel, engine) for _ in range(times))
+
+
+def _cells(path: str, kernel: str, engine: str | None) -> float:
     _execute(path, path + ".out", kernel, engine)
     done = json.loads(Path(path + ".out").read_text())["cells"]
     first, last = (done[i]["metadata"]["papermill"] for i in (0, -1))
@@ -54,8 +62,12 @@ def cells(path: str, kernel: str, engine: str | None = None) -> float:
     return took.total_seconds() / len(done)
 
 
-def requests(path: str, kernel: str) -> float:
+def requests(path: str, kernel: str, times: int = 1) -> float:
     """Seconds a cell of the barest client: a request, its reply, and what the kernel says until it is idle."""
+    return median(_requests(path, kernel) for _ in range(times))
+
+
+def _requests(path: str, kernel: str) -> float:
     from jupyter_client.manager import KernelManager
 
     sources = [cell["source"] for cell in json.loads(Path(path).read_text())["cells"]]
