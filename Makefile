@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-quick test-slow lint bench bench-ltv format pictures clean
+.PHONY: demo test test-quick test-slow lint bench bench-ltv bench-execution format pictures clean
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -46,6 +46,10 @@ bench: $(VENV)/.installed-test
 
 bench-ltv: $(VENV)/.installed-test  ## against lifetimes, pymc-marketing and DuckDB; makes .venv-peers
 	$(BIN)/python -m benchmarks ltv
+
+bench-execution: $(VENV)/.installed-test  ## against papermill and cold kernels; an hour; makes docs/performance.md
+	$(BIN)/python -m benchmarks execution --save benchmarks/execution/figures.json
+	$(BIN)/python docs/img/performance.py
 
 pictures: $(VENV)/.installed-test demo  ## the pictures of README.md and docs/, from the demo's run
 	$(BIN)/python -m tests.browser.pictures

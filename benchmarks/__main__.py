@@ -1,17 +1,20 @@
-"""`python -m benchmarks [NAME]... [--rounds N]`: all benchmarks, or those named, in one table."""
+"""`python -m benchmarks [NAME]... [--rounds N] [--save FILE]`: all benchmarks, or those named, in one table."""
 
 from __future__ import annotations
 
 import argparse
 import importlib
 import sys
+from pathlib import Path
 
 import benchmarks
 import benchmarks.execution
 import benchmarks.ltv
 from benchmarks.comparison import Comparison, PeerMissingError, show
+from benchmarks.figures import Figures
 
 GROUPS = {"execution": benchmarks.execution.NAMES, "ltv": benchmarks.ltv.NAMES}
+PARTITIONS = "execution.partitions"
 
 
 def main() -> None:
@@ -19,6 +22,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=benchmarks.__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names)}")
     parser.add_argument("--rounds", type=int, help="rounds of each; default: the benchmark's own number")
+    parser.add_argument("--partitions", type=int, help=f"of {PARTITIONS}; default: its own number")
+    parser.add_argument(
+        "--save", type=Path, metavar="FILE", help="put what is measured into this JSON file, too"
+    )
     given = parser.parse_args()
     unknown = sorted(set(given.names) - set(names))
     if unknown:
@@ -31,7 +38,11 @@ def main() -> None:
             module = importlib.import_module(f"benchmarks.{name}")
             print(f"{name} ...", file=sys.stderr, flush=True)
             try:
-                found += module.measure(given.rounds or module.ROUNDS)
+                sizes = {"partitions": given.partitions} if name == PARTITIONS and given.partitions else {}
+                measured = module.measure(given.rounds or module.ROUNDS, **sizes)
+                found += measured
+                if given.save:  # at once: the next one may end this process
+                    Figures.read(given.save).with_rows(name, measured).write(given.save)
             except PeerMissingError as error:
                 print(f"{name} SKIPPED: {error}", file=sys.stderr, flush=True)
                 missing.append(name)

@@ -32,6 +32,13 @@ class Duration:
 
 
 @dataclass(frozen=True, slots=True)
+class Added:
+    """MB of memory that one more of something takes."""
+
+    mb: float
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """The most resident memory, in MB, that a fresh process ever held: at the end, and before it began the task."""
 
@@ -44,27 +51,40 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """`ours` and `other` hold one duration a round. Ratios are ours to other: below 1 we are faster.
+    """`ours` and `other` hold one duration, or memory, a round. Ratios are ours to other: below 1 we are faster.
 
     `asked`: the largest ratio by the clock that was asked for, if any. `asked_mb`: the same of our peak in memory.
     """
 
     what: str
     against: str
-    ours: tuple[Duration, ...]
-    other: tuple[Duration, ...]
+    ours: tuple[Duration, ...] | tuple[Added, ...]
+    other: tuple[Duration, ...] | tuple[Added, ...]
     asked: float | None = None
     ours_memory: Memory | None = None
     other_memory: Memory | None = None
     asked_mb: float | None = None
 
     @property
-    def wall_ratio(self) -> float:
-        return median(d.wall_s for d in self.ours) / median(d.wall_s for d in self.other)
+    def ratio(self) -> float:
+        return middle(self.ours) / middle(self.other)
 
     @property
     def cpu_ratio(self) -> float:
-        return median(d.cpu_s for d in self.ours) / max(1e-6, median(d.cpu_s for d in self.other))
+        ours, other = (
+            median(s.cpu_s if isinstance(s, Duration) else math.nan for s in side)
+            for side in (self.ours, self.other)
+        )
+        return ours / max(1e-6, other)
+
+    @property
+    def is_met(self) -> bool:
+        return self.asked is None or self.ratio <= self.asked
+
+
+def middle(samples: Sequence[Duration] | Sequence[Added]) -> float:
+    """The median, in seconds or in MB."""
+    return median(s.wall_s if isinstance(s, Duration) else s.mb for s in samples)
 
 
 def compare(what: str, ours: Way, against: str, other: Way, rounds: int) -> Comparison:
@@ -83,9 +103,9 @@ def table(comparisons: Sequence[Comparison]) -> str:
         ("against", True, [c.against for c in comparisons]),
     ]
     named.append(("rounds", False, [str(len(c.ours)) for c in comparisons]))
-    named.append(("ours, ms", False, [_median_ms(c.ours) for c in comparisons]))
-    named.append(("against, ms", False, [_median_ms(c.other) for c in comparisons]))
-    named.append(("ratio", False, [f"{c.wall_ratio:.3g}" for c in comparisons]))
+    named.append(("ours, ms", False, [_median(c.ours) for c in comparisons]))
+    named.append(("against, ms", False, [_median(c.other) for c in comparisons]))
+    named.append(("ratio", False, [f"{c.ratio:.3g}" for c in comparisons]))
     cpu = ["" if math.isnan(c.cpu_ratio) else f"{c.cpu_ratio:.3g}" for c in comparisons]
     named.append(("ratio of CPU", False, cpu))
     if any(c.ours_memory for c in comparisons):
@@ -101,11 +121,12 @@ def table(comparisons: Sequence[Comparison]) -> str:
     return "\n".join([lines[0], "-" * len(max(lines, key=len)), *lines[1:]])
 
 
-def script(measure: Callable[[int], list[Comparison]], rounds: int, claim: str | None) -> None:
-    """The command line of one benchmark."""
+def script(measure: Callable[..., list[Comparison]], rounds: int, claim: str | None, **sizes: int) -> None:
+    """The command line of one benchmark. `sizes`: further numbers that `measure` takes, with their defaults."""
     parser = argparse.ArgumentParser(description=claim, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=rounds, help="default: %(default)s")
-    show(measure(parser.parse_args().rounds))
+    for name, number in {"rounds": rounds, **sizes}.items():
+        parser.add_argument(f"--{name}", type=int, default=number, help="default: %(default)s")
+    show(measure(**vars(parser.parse_args())))
 
 
 def show(comparisons: Sequence[Comparison]) -> None:
@@ -129,16 +150,34 @@ def _cpu_s() -> float:
     return sum(u.ru_utime + u.ru_stime for u in used)
 
 
-def _median_ms(durations: Sequence[Duration]) -> str:
-    return f"{median(d.wall_s for d in durations) * 1e3:,.2f}"
+def _median(samples: Sequence[Duration] | Sequence[Added]) -> str:
+    if isinstance(samples[0], Added):
+        return f"{middle(samples):,.1f} MB"
+    return f"{middle(samples) * 1e3:,.2f}"
+
+
+def measured(c: Comparison) -> str:
+    """The ratio in words: how many times as fast, or, where a limit was asked for, how much of the other's."""
+    if isinstance(c.ours[0], Added):
+        return f"{c.ratio:.2g} times the memory"
+    if c.ratio < 1 and (c.asked is None or c.asked <= 0.5):
+        return f"{1 / c.ratio:.1f} times as fast"
+    return f"{c.ratio:.3g} times the time"
+
+
+def asked(c: Comparison) -> str:
+    """What was asked for, in the same words; empty if nothing was."""
+    if c.asked is None:
+        return ""
+    if isinstance(c.ours[0], Duration) and c.asked <= 0.5:
+        return f"at least {1 / c.asked:.0f}"
+    return f"at most {c.asked:.2g}"
 
 
 def _in_words(c: Comparison) -> str:
-    ratio = c.wall_ratio
-    words = [f"{1 / ratio:.1f} times as fast" if ratio < 1 else f"{ratio:.1f} times the time"]
+    words = [measured(c)]
     if c.asked is not None:
-        asked = f"at least {1 / c.asked:.0f}" if c.asked < 1 else f"at most {c.asked:g}"
-        words.append(f"asked {asked}{'' if ratio <= c.asked else ': MISSED'}")
+        words.append(f"asked {asked(c)}{'' if c.is_met else ': MISSED'}")
     if c.asked_mb is not None and c.ours_memory is not None:
         words.append(
             f"asked at most {c.asked_mb:,.0f} MB{'' if c.ours_memory.peak_mb <= c.asked_mb else ': MISSED'}"

@@ -11,17 +11,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import tempfile
-import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from shutil import copytree, ignore_patterns
 
-import nbdataops
 from benchmarks.comparison import Comparison, compare, script
+from benchmarks.installed_copy import install
 from nbdataops.build.executors.fake import FakeKernel
 from nbdataops.reference_products import copy_reference
 from nbdataops.store.witness import read_witness
@@ -71,24 +68,6 @@ def _notebook(path: Path, cells: list[str]) -> None:
     spec = {"display_name": "Python 3", "language": "python", "name": "python3"}
     content = {"cells": made, "metadata": {"kernelspec": spec}, "nbformat": 4, "nbformat_minor": 5}
     path.write_text(json.dumps(content, indent=1) + "\n")
-
-
-def install(folder: Path) -> Path:
-    """Programs of an environment with a copy of nbdataops; all other packages are borrowed from this one."""
-    root = folder / "environment"
-    venv.create(root, with_pip=False)
-    [packages] = root.glob("lib/python*/site-packages")
-    copytree(Path(nbdataops.__file__).parent, packages / "nbdataops", ignore=ignore_patterns("__pycache__"))
-    borrowed = [path for path in sys.path if Path(path).name in {"site-packages", "dist-packages"}]
-    (packages / "borrowed.pth").write_text("\n".join(borrowed) + "\n")
-    script = root / "bin" / "nbdataops"
-    script.write_text(
-        f"#!{root / 'bin' / 'python'}\nimport re\nimport sys\nfrom nbdataops.cli import main\n"
-        "if __name__ == '__main__':\n    sys.argv[0] = re.sub('(-script.pyw|.exe)?$', '', sys.argv[0])\n"
-        "    sys.exit(main())\n"
-    )
-    script.chmod(0o755)
-    return root / "bin"
 
 
 def measure(rounds: int) -> list[Comparison]:

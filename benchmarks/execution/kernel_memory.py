@@ -1,58 +1,110 @@
-"""Claim: each further warm kernel adds at most a third of the memory that a cold one adds.
+"""Claim: each further warm kernel adds at most a third of the memory that a cold one adds, when both do a stage's work.
 
 Counted is proportional memory (PSS: what a process has alone, and its share of what several have), over the server
-and all its kernels, or over all cold kernels: what five take less what one takes, by four. Once with kernels that are
-idle, once after each has imported pandas, scikit-learn and pyarrow and fitted a line.
+and all its kernels, or over all cold kernels: what five take less what one takes, by four. The work is to import
+pandas, scikit-learn and pyarrow and to fit a line. Kernels before any work are shown beside it: there a cold one has
+loaded nothing of all that.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from unittest import mock
 
 import psutil
+from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
+from benchmarks.comparison import Added, Comparison, script
 from benchmarks.execution.sides import servers
 from benchmarks.execution.stage_with_imports import CELLS
 from nbdataops.kernel.status import statuses
 
+ROUNDS = 7
 KERNELS = 5
+AT_MOST = 1 / 3
 
 
-def added_mb(kernel: str, cells: Sequence[str], folder_of_servers: str | None) -> float:
-    """MB that each kernel after the first adds."""
-    from pathlib import Path
+class Kernels:
+    """Running kernels of one kernelspec; `servers`: the folder of the servers that count with them."""
 
-    started = []
-    taken = []
-    for _ in range(KERNELS):
-        manager = KernelManager(kernel_name=kernel)
+    def __init__(self, kernel: str, servers: Path | None) -> None:
+        self.kernel, self.servers = kernel, servers
+        self.started: list[tuple[KernelManager, BlockingKernelClient]] = []
+
+    def start(self) -> None:
+        manager = KernelManager(kernel_name=self.kernel)
         manager.start_kernel()
         client = manager.client()
+        self.started.append((manager, client))
         client.start_channels()
         client.wait_for_ready(timeout=120)
-        for cell in cells:
-            client.execute_interactive(cell, timeout=120, output_hook=lambda _: None)
-        started.append((manager, client))
-        pids = [m.provisioner.pid for m, _ in started]
-        if folder_of_servers is not None:
-            pids += [server["pid"] for server in statuses(Path(folder_of_servers))]
-        taken.append(sum(psutil.Process(pid).memory_full_info().pss for pid in pids) / 1e6)
-    for manager, client in started:
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)
-    return (taken[-1] - taken[0]) / (KERNELS - 1)
+
+    def work(self) -> None:
+        for _, client in self.started:
+            for cell in CELLS:
+                reply = client.execute_interactive(cell, timeout=120, output_hook=lambda _: None)
+                if reply["content"]["status"] != "ok":
+                    raise SystemExit(f"a cell failed: {reply['content']}")
+
+    def end(self, left: int) -> None:
+        while len(self.started) > left:
+            manager, client = self.started.pop()
+            client.stop_channels()
+            manager.shutdown_kernel(now=True)
+
+    def pss_mb(self) -> float:
+        pids = [manager.provisioner.pid for manager, _ in self.started]
+        if self.servers is not None:
+            pids += [server["pid"] for server in statuses(self.servers)]
+        return float(sum(psutil.Process(pid).memory_full_info().pss for pid in pids)) / 1e6
+
+
+@contextmanager
+def kernels(kernel: str, servers: Path | None) -> Iterator[Kernels]:
+    held = Kernels(kernel, servers)
+    try:
+        yield held
+    finally:
+        held.end(left=0)
+
+
+def added(kernel: str, servers: Path | None) -> tuple[Added, Added]:
+    """What each kernel after the first adds: idle, and after its work."""
+    with kernels(kernel, servers) as held:
+        held.start()
+        one = held.pss_mb()
+        for _ in range(KERNELS - 1):
+            held.start()
+        idle = held.pss_mb() - one
+        held.work()
+        all_worked = held.pss_mb()
+        held.end(left=1)
+        worked = all_worked - held.pss_mb()
+    return Added(idle / (KERNELS - 1)), Added(worked / (KERNELS - 1))
+
+
+def measure(rounds: int) -> list[Comparison]:
+    with servers() as made, mock.patch.dict(os.environ, made.variables):
+        added("forked", made.folder)  # the server loads
+        taken = [(added("forked", made.folder), added("python3", None)) for _ in range(rounds)]
+    return [
+        Comparison(
+            f"a further kernel, {what}",
+            "a cold one",
+            tuple(warm[i] for warm, _ in taken),
+            tuple(cold[i] for _, cold in taken),
+            asked=asked,
+        )
+        for i, (what, asked) in enumerate((("idle", None), ("after imports and a fit", AT_MOST)))
+    ]
 
 
 def main() -> None:
-    with servers() as made, mock.patch.dict(os.environ, made.variables):
-        print(f"{'MB per further kernel':28} {'warm':>8} {'cold':>8} {'ratio':>8}")
-        for what, cells in (("idle", ()), ("after imports and a fit", CELLS)):
-            warm = added_mb("forked", cells, str(made.folder))
-            cold = added_mb("python3", cells, None)
-            print(f"{what:28} {warm:8.1f} {cold:8.1f} {warm / cold:8.3f}   asked at most 0.333")
+    script(measure, ROUNDS, __doc__)
 
 
 if __name__ == "__main__":

@@ -10,24 +10,33 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks.comparison import Comparison, Duration, PeerMissingError
+from benchmarks.installed_copy import install
 from nbdataops.kernel.status import statuses, stop
 
 ROOT = Path(__file__).parent.parent.parent
 REQUIREMENTS = Path(__file__).parent / "requirements" / "papermill.txt"
+API = "papermill's API"
+
+Way = Callable[[], Duration]
+"""Does it once, and says how long it took."""
 
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """Fork servers of a benchmark's own, and kernelspecs `nbdataops` (as shipped) and `forked` (without standbys)."""
+    """Fork servers of a benchmark's own, and kernelspecs `nbdataops` (as shipped) and `forked` (without standbys).
+
+    `programs`: an environment with nbdataops as a wheel installs it.
+    """
 
     home: Path
+    programs: Path
 
     @property
     def folder(self) -> Path:
@@ -35,7 +44,12 @@ class Servers:
 
     @property
     def variables(self) -> dict[str, str]:
-        return {"NBDATAOPS_KERNEL_DIR": str(self.folder), "JUPYTER_PATH": str(self.home / "jupyter")}
+        """Of the environment of whoever is to use these servers; the runner, too, is to use warm kernels."""
+        return {
+            "NBDATAOPS_KERNEL_DIR": str(self.folder),
+            "NBDATAOPS_KERNELS": "warm",
+            "JUPYTER_PATH": str(self.home / "jupyter"),
+        }
 
     def wait_for_standby(self) -> None:
         """Until a standby kernel is ready: `ahead of need` is what is measured, not how fast one follows."""
@@ -55,7 +69,7 @@ def servers() -> Iterator[Servers]:
     spec["metadata"]["kernel_provisioner"]["config"]["standby"] = 0
     (kernels / "forked").mkdir()
     (kernels / "forked" / "kernel.json").write_text(json.dumps(spec))
-    made = Servers(home)
+    made = Servers(home, install(home))
     try:
         yield made
     finally:
@@ -75,15 +89,23 @@ class Side:
             text=True,
         )
 
-    def does(self, do: str, **what: Any) -> Duration:
+    def begin(self, do: str, **what: Any) -> None:
+        """Tell it to do something; `answer` waits for the end."""
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
         self._process.stdin.write(json.dumps({"do": do, "what": what}) + "\n")
         self._process.stdin.flush()
+
+    def answer(self) -> Any:
+        """What the worker found, mostly seconds."""
+        assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
             raise SystemExit(f"a side ended with code {self._process.wait()}: its error is above")
-        return Duration(float(json.loads(line)))
+        return json.loads(line)
+
+    def does(self, do: str, **what: Any) -> Duration:
+        self.begin(do, **what)
+        return Duration(float(self.answer()))
 
     def close(self) -> None:
         assert self._process.stdin is not None
@@ -94,22 +116,60 @@ class Side:
 @contextmanager
 def both(made: Servers) -> Iterator[tuple[Side, Side]]:
     """(ours, stock papermill's)."""
-    ours, stock = Side(Path(sys.executable), made.variables), Side(stock_python(), {})
+    with ExitStack() as stack:
+        yield stack.enter_context(ours_of(made)), stack.enter_context(stock_side())
+
+
+@contextmanager
+def ours_of(made: Servers) -> Iterator[Side]:
+    """A worker of our side, with warm kernels."""
+    side = Side(made.programs / "python", made.variables)
     try:
-        yield ours, stock
+        yield side
     finally:
-        ours.close()
-        stock.close()
+        side.close()
 
 
-def in_turns(what: str, ours: Any, against: str, other: Any, rounds: int, at_least: float) -> Comparison:
-    """Both ways once unmeasured, then in turns; the order is reversed every other round."""
-    ours(), other()
-    durations: dict[Any, list[Duration]] = {ours: [], other: []}
+@contextmanager
+def stock_side() -> Iterator[Side]:
+    """A worker of stock papermill."""
+    side = Side(stock_python(), {})
+    try:
+        yield side
+    finally:
+        side.close()
+
+
+def in_turns(ways: Sequence[Way], rounds: int) -> list[tuple[Duration, ...]]:
+    """What each way took each round; the order is reversed every other round. Whoever needs it warms up before."""
+    durations: list[list[Duration]] = [[] for _ in ways]
+    numbered = list(enumerate(ways))
     for number in range(rounds):
-        for way in (ours, other) if number % 2 == 0 else (other, ours):
-            durations[way].append(way())
-    return Comparison(what, against, tuple(durations[ours]), tuple(durations[other]), asked=1 / at_least)
+        for i, way in numbered if number % 2 == 0 else reversed(numbered):
+            durations[i].append(way())
+    return [tuple(took) for took in durations]
+
+
+def as_fast(
+    what: str, ours: Way, against: str, other: Way, rounds: int, *, at_least: float, warm_up: bool = True
+) -> Comparison:
+    """Two ways in turns, of which the first should be so many times as fast; once unmeasured before."""
+    if warm_up:
+        ours(), other()
+    return Comparison(what, against, *in_turns((ours, other), rounds), asked=1 / at_least)
+
+
+def command(arguments: Sequence[str | Path], variables: Mapping[str, str], folder: Path) -> Duration:
+    """The whole of a command, from its start to its end, in an environment without settings of this process's."""
+    outside = {k: v for k, v in os.environ.items() if not k.startswith(("NBDATAOPS_", "PYTHON", "JUPYTER_"))}
+    began = time.perf_counter()
+    done = subprocess.run(
+        [str(a) for a in arguments], cwd=folder, env=outside | dict(variables), capture_output=True, text=True
+    )
+    seconds = time.perf_counter() - began
+    if done.returncode:
+        raise SystemExit(f"{' '.join(map(str, arguments))} ended with code {done.returncode}:\n{done.stderr}")
+    return Duration(seconds)
 
 
 def write_notebook(path: Path, sources: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.comparison import Comparison, script
-from benchmarks.execution.sides import both, in_turns, servers, write_notebook
+from benchmarks.execution.sides import API, as_fast, both, servers, write_notebook
 
 ROUNDS = 7
 CELLS = (
@@ -25,10 +25,10 @@ def measure(rounds: int) -> list[Comparison]:
     with tempfile.TemporaryDirectory() as folder, servers() as made, both(made) as (ours, stock):
         path = write_notebook(Path(folder) / "stage.ipynb", CELLS)
         return [
-            in_turns(
+            as_fast(
                 "one stage with imports",
                 lambda: ours.does("notebook", path=path, kernel="nbdataops", engine="nbdataops"),
-                "papermill's API",
+                API,
                 lambda: stock.does("notebook", path=path, kernel="python3"),
                 rounds,
                 at_least=15,

@@ -154,7 +154,11 @@ def start_application(arguments: Sequence[str]) -> Any:
     be_called_with(arguments)
     application = IPKernelApp.instance()
     application.parent_handle = 1  # no poller for the parent's death: the lease tells
+    application.outstream_class = "nbdataops.kernel.prompt_stream.PromptOutStream"
     application.initialize(list(arguments))
+    if application.outstream_class.startswith("nbdataops."):  # else the user's configuration names another
+        application.kernel._execute_sleep = 0.0  # half a millisecond a cell, which this stream has no need of
+    _forget_editable()
     return application
 
 
@@ -226,6 +230,11 @@ def _fresh_state() -> None:
     process = sys.modules.get("multiprocessing.process")
     if process is not None:
         process.current_process().authkey = os.urandom(32)
+    _forget_editable()
+
+
+def _forget_editable() -> None:
+    """What is loaded of nbdataops, if it is installed in editable mode: the kernel's code imports it as it is then."""
     if "nbdataops" in sys.modules and not _nbdataops_is_installed():
         for name in [n for n in sys.modules if n.partition(".")[0] == "nbdataops"]:
             del sys.modules[name]

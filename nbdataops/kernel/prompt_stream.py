@@ -1,0 +1,86 @@
+"""The output streams of forked kernels: as ipykernel's, without its waits where nothing is to be waited for.
+
+ipykernel flushes both streams twice a cell, each time by way of its sending thread and back, and then sleeps, since
+"on rare occasions, the flush doesn't seem to make it": output that arrived at descriptor 1 or 2, of a subprocess or
+of a library, may still be in the pipe of which a thread reads it. Together that is half of what an empty cell costs.
+Here a flush waits until that thread has come to the end of the pipe, and sends only if there is something to send.
+What is sent afterwards, such as the idle status, goes by the same thread, and so comes after the output.
+"""
+
+from __future__ import annotations
+
+import array
+import fcntl
+import os
+import select
+import sys
+import termios
+import threading
+import time
+from typing import Any
+
+from ipykernel.iostream import PIPE_BUFFER_SIZE, OutStream
+
+SETTLE_S = 0.1
+"""A flush waits no longer for the end of the pipe: something may write to it without end."""
+
+
+class PromptOutStream(OutStream):
+    """`IPKernelApp.outstream_class` of forked kernels."""
+
+    _fid: Any
+    """The pipe's end to read from."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self._taking = False
+        """From before bytes are taken from the pipe until they are in the buffer."""
+        self._taken = threading.Condition()
+        super().__init__(*arguments, **options)  # type: ignore[no-untyped-call]
+
+    def flush(self) -> None:
+        """Send what was written, to the stream or to its descriptor, before this call."""
+        if self._should_watch and self._is_master_process():  # type: ignore[no-untyped-call]
+            self._settle()
+        if self._buffers:
+            super().flush()  # type: ignore[no-untyped-call]
+
+    def _settle(self) -> None:
+        if threading.current_thread() is self.watch_fd_thread or self._is_settled():
+            return
+        deadline = time.monotonic() + SETTLE_S
+        with self._taken:
+            while not self._is_settled() and (left := deadline - time.monotonic()) > 0:
+                self._taken.wait(left)
+
+    def _is_settled(self) -> bool:
+        # In this order: what is no longer in the pipe is being taken, or is in the buffer.
+        return not unread(self._fid) and not self._taking
+
+    def _watch_pipe_fd(self) -> None:
+        """The thread that reads what comes to the descriptor."""
+        poll = select.poll()
+        poll.register(self._fid, select.POLLIN)
+        try:
+            while self._should_watch:
+                poll.poll()
+                self._taking = True
+                taken = os.read(self._fid, PIPE_BUFFER_SIZE)
+                if taken and self._should_watch:
+                    self.write(taken.decode(errors="replace"))
+                with self._taken:
+                    self._taking = False
+                    self._taken.notify_all()
+                if not taken:
+                    return
+                if self._should_watch:
+                    os.write(self._original_stdstream_copy, taken)
+        except Exception:
+            self._exc = sys.exc_info()
+            self._taking = False
+
+
+def unread(descriptor: int) -> int:
+    """Bytes that wait in a pipe."""
+    count = array.array("i", [0])
+    fcntl.ioctl(descriptor, termios.FIONREAD, count)
+    return count[0]

@@ -1,0 +1,99 @@
+"""The channel of the prompt client hands out every message once, in order, and waits no longer than it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from queue import Empty
+from typing import Any
+
+import pytest
+import zmq
+import zmq.asyncio
+from jupyter_client.session import Session
+
+from nbdataops.kernel.client import TURN, PromptChannel
+
+Say = Callable[[int], Any]
+Talk = Callable[[PromptChannel, Say], Awaitable[None]]
+
+
+@pytest.fixture
+def converse() -> Callable[[Talk], None]:
+    """Run a coroutine with a channel, and a way to say a number at its other end."""
+    session = Session(key=b"secret")
+
+    def run(talk: Talk) -> None:
+        async def connected() -> None:
+            with (
+                zmq.asyncio.Context() as context,
+                context.socket(zmq.PAIR) as ours,
+                zmq.Socket.shadow(context.socket(zmq.PAIR)) as theirs,
+            ):
+                theirs.bind("inproc://channel")
+                ours.connect("inproc://channel")
+                await talk(
+                    PromptChannel(ours, session), lambda n: session.send(theirs, "stream", {"text": n})
+                )
+
+        asyncio.run(connected())
+
+    return run
+
+
+async def texts(channel: PromptChannel, count: int) -> list[int]:
+    return [(await channel.get_msg())["content"]["text"] for _ in range(count)]
+
+
+def test_messages_that_wait_and_messages_that_come_are_handed_out_in_order(converse: Any) -> None:
+    async def talk(channel: PromptChannel, say: Say) -> None:
+        for number in range(3):
+            say(number)
+        waiting = asyncio.ensure_future(texts(channel, 5))
+        await asyncio.sleep(0)
+        say(3)
+        say(4)
+
+        assert await waiting == [0, 1, 2, 3, 4]
+
+    converse(talk)
+
+
+def test_nothing_comes_in_time(converse: Any) -> None:
+    async def talk(channel: PromptChannel, say: Say) -> None:
+        with pytest.raises(Empty):
+            await channel.get_msg(timeout=0.001)
+        say(1)
+
+        assert (await channel.get_msg(timeout=60))["content"]["text"] == 1
+
+    converse(talk)
+
+
+@pytest.mark.parametrize("timeout", [None, 60])
+def test_who_gives_up_waiting_takes_no_message_away(converse: Any, timeout: float | None) -> None:
+    async def talk(channel: PromptChannel, say: Say) -> None:
+        given_up = asyncio.ensure_future(channel.get_msg(timeout))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        say(1)
+        with pytest.raises(asyncio.CancelledError):
+            await given_up
+
+        assert await texts(channel, 1) == [1]
+
+    converse(talk)
+
+
+def test_others_get_their_turn_while_messages_are_always_there(converse: Any) -> None:
+    async def talk(channel: PromptChannel, say: Say) -> None:
+        for number in range(2 * TURN):
+            say(number)
+        seen: list[int] = []
+        asyncio.get_running_loop().call_soon(lambda: seen.append(channel._in_a_row))
+
+        await texts(channel, 2 * TURN)
+
+        assert seen == [TURN]
+
+    converse(talk)

@@ -1,0 +1,62 @@
+"""What a cell prints, by whatever way, arrives before the kernel is said to be idle, and nothing waits for more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.kernel.kernels import Running
+
+pytestmark = pytest.mark.kernel
+
+Start = Callable[..., Running]
+
+
+def test_what_comes_to_a_descriptor_at_the_very_end_of_a_cell_belongs_to_that_cell(start: Start) -> None:
+    kernel = start()
+
+    said = [
+        kernel.run(f"import os\n_ = os.write(1, b'out {n}'), os.write(2, b'error {n}')") for n in range(40)
+    ]
+
+    assert [s.streams for s in said] == [{"stdout": f"out {n}", "stderr": f"error {n}"} for n in range(40)]
+
+
+def test_a_large_output_of_a_subprocess_arrives_whole(start: Start) -> None:
+    said = start().run("import os\n_ = os.system('seq 200000')")
+
+    assert said.lines == [str(n) for n in range(1, 200_001)]
+
+
+def test_cells_end_although_a_subprocess_writes_without_end(start: Start) -> None:
+    kernel = start()
+    kernel.run("import subprocess\nendless = subprocess.Popen(['yes'])")
+
+    ended = kernel.run("endless.kill()\nendless.wait()")
+
+    assert ended.status == "ok"
+    assert kernel.run("print('after')").out.endswith("after\n")
+
+
+def test_a_forked_child_of_the_kernel_prints_too(start: Start) -> None:
+    said = start().run(
+        "import multiprocessing\nchild = multiprocessing.get_context('fork').Process(target=print, args=('a child',))\n"
+        "child.start()\nchild.join()\nprint('its parent')"
+    )
+
+    assert sorted(said.lines) == ["a child", "its parent"]
+
+
+def test_a_stream_class_of_the_users_configuration_is_left_alone(start: Start) -> None:
+    kernel = start(extra_arguments=["--IPKernelApp.outstream_class=ipykernel.iostream.OutStream"])
+
+    kind, pause = kernel.run(
+        "import sys\nprint(type(sys.stdout).__module__, get_ipython().kernel._execute_sleep)"
+    ).out.split()
+
+    assert (kind, float(pause) > 0) == ("ipykernel.iostream", True)
+    assert (
+        start().run("import sys\nprint(type(sys.stdout).__module__)").out
+        == "nbdataops.kernel.prompt_stream\n"
+    )
