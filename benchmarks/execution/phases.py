@@ -7,13 +7,29 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest import mock
 
 PARTS = ("kernel start", "ready wait", "imports", "other cells", "saves", "shutdown", "papermill's own work")
 """In the order in which a stage first comes to them; the last is all the rest."""
+
+
+def _of_cell(client: Any, cell: Any, cell_index: int, *_: Any, **__: Any) -> str:
+    return "imports" if cell_index == 0 else "other cells"
+
+
+TIMED: Mapping[str, Callable[..., str]] = {
+    "create_kernel_manager": lambda *_, **__: "kernel start",
+    "start_new_kernel": lambda *_, **__: "kernel start",
+    "start_new_kernel_client": lambda *_, **__: "ready wait",
+    "execute_cell": _of_cell,
+    "_cleanup_kernel": lambda *_, **__: "shutdown",
+    "save": lambda *_, **__: "saves",
+    "write_ipynb": lambda *_, **__: "saves",
+}
+"""Methods of nbclient and papermill, and to which part a call of them belongs."""
 
 
 class Phases:
@@ -28,26 +44,18 @@ class Phases:
         from nbclient import NotebookClient
         from papermill.engines import NotebookExecutionManager
 
-        managers = [NotebookExecutionManager]
+        owners: list[Any] = [NotebookClient, NotebookExecutionManager, papermill.execute]
         if self.engine == "nbdataops":
-            from nbdataops.build.engine import BoundedManager
+            from nbdataops.build.engine import BoundedClient, BoundedManager
 
-            managers.append(BoundedManager)
-        timed: list[tuple[Any, str, Callable[..., str]]] = [
-            (NotebookClient, "create_kernel_manager", lambda *_, **__: "kernel start"),
-            (NotebookClient, "start_new_kernel", lambda *_, **__: "kernel start"),
-            (NotebookClient, "start_new_kernel_client", lambda *_, **__: "ready wait"),
-            (NotebookClient, "execute_cell", _of_cell),
-            (NotebookClient, "_cleanup_kernel", lambda *_, **__: "shutdown"),
-            (papermill.execute, "write_ipynb", lambda *_, **__: "saves"),
-            *((manager, "save", lambda *_, **__: "saves") for manager in managers),
-        ]
+            owners += [BoundedClient, BoundedManager]
         self._running = [PARTS[-1]]
         self._stack = ExitStack()
-        for owner, name, part in timed:
-            self._stack.enter_context(
-                mock.patch.object(owner, name, self._timing(getattr(owner, name), part))
-            )
+        for owner in owners:
+            for name, part in TIMED.items():
+                if name in vars(owner):  # its own, not inherited: that is timed where it is defined
+                    timed = self._timing(getattr(owner, name), part)
+                    self._stack.enter_context(mock.patch.object(owner, name, timed))
         self._since = time.perf_counter()
         return self
 
@@ -78,7 +86,3 @@ class Phases:
         now = time.perf_counter()
         self.seconds[self._running[-1]] += now - self._since
         self._since = now
-
-
-def _of_cell(client: Any, cell: Any, cell_index: int, *_: Any, **__: Any) -> str:
-    return "imports" if cell_index == 0 else "other cells"
