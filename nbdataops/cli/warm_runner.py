@@ -138,7 +138,7 @@ class WarmRunner:
 
         with contextlib.suppress(NotWarmError, OSError):
             if place().is_dir():
-                record(runtime_folder(), f"runner: {why}", self._environment.get("PWD", ""))
+                record(runtime_folder(), f"runner: {why}", os.getcwd())  # noqa: PTH109
 
     def _ask(self) -> int | None:
         """Raises NotWarmError."""
