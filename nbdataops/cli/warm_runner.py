@@ -14,8 +14,6 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from nbdataops.kernel.server_key import ServerKey
 
 SWITCH = "NBDATAOPS_RUNNER"
@@ -87,8 +85,8 @@ class WarmRunner:
 
     def __init__(self, flags: tuple[str, ...], environment: dict[str, str]) -> None:
         self._flags, self._environment = flags, environment
-        self._missing: tuple[Path, ServerKey] | None = None
-        """The server that could have served this command, and is not there."""
+        self._missing: ServerKey | None = None
+        """Of the server that could have served this command, and is not there."""
 
     @classmethod
     def of_this_process(cls) -> WarmRunner | None:
@@ -103,7 +101,7 @@ class WarmRunner:
 
     def run(self) -> int | None:
         """Have the command run in a forked process, and give its exit code; None: run it here."""
-        from nbdataops.kernel.cold import NotWarmError, record
+        from nbdataops.kernel.cold import NotWarmError
         from nbdataops.kernel.switch import off_reason
 
         if off_reason() is not None:
@@ -111,10 +109,7 @@ class WarmRunner:
         try:
             return self._ask()
         except NotWarmError as why:
-            from nbdataops.kernel.runtime_folder import place
-
-            if place().is_dir():
-                record(place(), f"runner: {why}", self._environment.get("PWD", ""))
+            self._note(str(why))
             return None
 
     def leave_server(self, code: int) -> None:
@@ -125,18 +120,25 @@ class WarmRunner:
         executed = "nbdataops.build.engine" in sys.modules and sys.argv[1] in EXECUTING
         if self._missing is None or code in ended_early or not executed:
             return
-        import contextlib
-
-        from nbdataops.kernel.cold import NotWarmError, record
+        from nbdataops.kernel.cold import NotWarmError
         from nbdataops.kernel.runtime_folder import runtime_folder
         from nbdataops.kernel.starting import start_unattended
 
-        folder, key = self._missing
         try:
-            start_unattended(runtime_folder(), key, self._environment, IDLE_S)
+            start_unattended(runtime_folder(), self._missing, self._environment, IDLE_S)
         except (NotWarmError, OSError) as why:
-            with contextlib.suppress(OSError):
-                record(folder, f"runner: {why}", self._environment.get("PWD", ""))
+            self._note(str(why))
+
+    def _note(self, why: str) -> None:
+        """For `nbdataops kernel status`; not where there is no safe folder for it."""
+        import contextlib
+
+        from nbdataops.kernel.cold import NotWarmError, record
+        from nbdataops.kernel.runtime_folder import place, runtime_folder
+
+        with contextlib.suppress(NotWarmError, OSError):
+            if place().is_dir():
+                record(runtime_folder(), f"runner: {why}", os.getcwd())  # noqa: PTH109
 
     def _ask(self) -> int | None:
         """Raises NotWarmError."""
@@ -150,19 +152,23 @@ class WarmRunner:
         folder = place()
         further: tuple[str, ...] = ()
         for _ in range(4):  # once for each set of variables that a server says it has read
-            key = ServerKey.of_commands(self._flags, PRELOAD, self._environment, further)
-            connection = connect(ServerPlace(runtime_folder(), key.name).socket) if folder.is_dir() else None
-            if connection is None:
-                self._missing = (folder, key)
-                return None
-            lease = CommandLease(connection)
-            code = lease.run(CommandRequest.of_this_process(CALL))
+            try:
+                key = ServerKey.of_commands(self._flags, PRELOAD, self._environment, further)
+                there = folder.is_dir() and connect(ServerPlace(runtime_folder(), key.name).socket)
+                if not there:
+                    self._missing = key
+                    return None
+                request = CommandRequest.of_this_process(CALL)
+            except OSError as error:
+                raise NotWarmError(str(error)) from error
+            lease = CommandLease(there)
+            code = lease.run(request)
             if lease.refused is None:
                 if code < 0:
                     end_by_signal(-code)
                 return code
             if lease.refused.get("stale"):
-                self._missing = (folder, key)
+                self._missing = key
             names = set(lease.refused.get("environment", ()))
             if not names or names <= set(further):
                 raise NotWarmError(str(lease.refused["why"]))

@@ -106,6 +106,7 @@ class ForkServer:
                     frames.send(connection, self.status())
         except (OSError, KeyError, TypeError, ValueError) as error:
             print(f"a request that cannot be served: {error!r}", flush=True)
+            self._retire_if_stale(self._stale() or {})  # a client of a newer version asks in its own way
         finally:
             receiver.close_files()
             if not kept:

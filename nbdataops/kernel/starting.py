@@ -74,7 +74,8 @@ def start_unattended(folder: Path, key: ServerKey, environment: Mapping[str, str
             if said.startswith(CANNOT) and time.time() - place.log.stat().st_mtime < idle_s:
                 raise NotWarmError(said)
         if connect(place.socket) is None:
-            _spawn(_command(place, key, idle_s, lock), place.log, environment, (lock,))
+            process = _spawn(_command(place, key, idle_s, lock), place.log, environment, (lock,))
+            process.returncode = 0  # nobody waits for it, and Python need not warn of that
     except OSError as error:
         raise NotWarmError(f"the fork server cannot be started: {error}") from error
     finally:

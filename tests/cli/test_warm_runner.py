@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import termios
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -231,9 +235,7 @@ def test_without_a_safe_folder_a_command_runs_as_ever(
 def test_a_command_that_is_refused_runs_as_ever_and_the_reason_is_on_record(
     alone: Servers, blank: Path
 ) -> None:
-    """The server that answers is one for another place: something has put it where ours would be."""
-    import socket
-
+    """Where the server would be somebody listens, hears the request, and hangs up."""
     commands = Commands(alone)
     assert commands("build", "prepare/customers", cwd=blank).returncode == 0
     server = wait_for(lambda: commands.server)
@@ -243,9 +245,9 @@ def test_a_command_that_is_refused_runs_as_ever_and_the_reason_is_on_record(
     mute.listen()
 
     def hang_up() -> None:
-        mute.accept()[0].close()
-
-    import threading
+        connection, _ = mute.accept()
+        with connection:
+            connection.recv(1)
 
     thread = threading.Thread(target=hang_up)
     thread.start()
@@ -255,7 +257,9 @@ def test_a_command_that_is_refused_runs_as_ever_and_the_reason_is_on_record(
     (alone.folder / server["socket"]).unlink()
 
     assert done.returncode == 0
-    assert "did not answer" in recorded(alone.folder)[-1].reason
+    last = recorded(alone.folder)[-1]
+    assert last.reason == "runner: the fork server did not answer"
+    assert last.cwd == str(blank)
 
 
 def test_stop_ends_a_server_that_is_still_loading(alone: Servers, blank: Path) -> None:
@@ -319,10 +323,6 @@ def test_a_cancelled_run_ends_with_its_code_and_leaves_nothing(
 
 
 def test_ctrl_c_at_a_terminal_cancels_a_run_that_shows_live_progress(begun: Callable[..., Any]) -> None:
-    import fcntl
-    import termios
-    import threading
-
     terminal, inside = os.openpty()
     shown = bytearray()
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -252,10 +255,6 @@ def test_ctrl_c_at_a_terminal_interrupts_it_and_it_knows_the_terminal(shared: Se
         "    signal.pause()\nexcept KeyboardInterrupt:\n    print('interrupted'); sys.exit(130)"
     )
     terminal, inside = os.openpty()
-    import fcntl
-    import struct
-    import termios
-
     fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("4H", 33, 77, 0, 0))
 
     def control() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -63,7 +64,7 @@ def test_a_package_that_comes_or_goes_is_seen_by_the_next_kernel(
     assert start(spec).run("import newcomer\nprint(newcomer.HERE)").out == "True\n"
 
     module.unlink()
-    module.parent.rmdir()
+    shutil.rmtree(module.parent)
 
     assert start(spec).run("import newcomer").error == "ModuleNotFoundError"
 
