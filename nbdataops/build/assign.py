@@ -146,11 +146,15 @@ def injected_source(stage: NotebookStage, node: Node) -> str:
     return "\n".join(["# Parameters of this run", *lines]) if lines else ""
 
 
-def kernel_environment(assignment: Path, root: Path, *, threads: int) -> dict[str, str]:
-    """The environment of a stage's kernel: the assignment, the product on the path, its share of the cores."""
+def kernel_environment(assignment: Path, ipython: Path, *, threads: int) -> dict[str, str]:
+    """The environment of a stage's kernel: the assignment, its share of the cores, IPython's own folder.
+
+    Nothing in it but the assignment is of this stage or this product: kernels share what was prepared for them only
+    if they would have read the same. The product's modules are found since its folder is the kernel's.
+    """
     env = dict(os.environ)
     env["NBDATAOPS_ASSIGNMENT"] = str(assignment)
-    env["PYTHONPATH"] = os.pathsep.join([str(root), *filter(None, [env.get("PYTHONPATH")])])
+    env["IPYTHONDIR"] = str(ipython)
     env["PYTHONHASHSEED"] = "0"
     env["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"):

@@ -200,7 +200,7 @@ class Journal:
 
     def heartbeat(self, run: str, now: datetime) -> bool:
         """True while the lease is still ours."""
-        with self.ledger.begin() as db:
+        with self.ledger.begin(durable=False) as db:
             stamp = {"heartbeat": now.timestamp()}
             held = db.execute(_lease.update().where(_lease.c.run == run).values(**stamp)).rowcount
             db.execute(_run.update().where(_run.c.id == run).values(**stamp))
@@ -243,7 +243,7 @@ class Journal:
     # ------------------------------------------------------------------ nodes
     def queue(self, run: str, nodes: Sequence[tuple[str, str, str, Sequence[str]]]) -> None:
         """(node, stage, action, reasons) of everything in the plan."""
-        with self.ledger.begin() as db:
+        with self.ledger.begin(durable=False) as db:
             rows = [
                 {
                     "run": run,
@@ -263,7 +263,7 @@ class Journal:
         for name in ("reasons", "error"):
             if name in values and values[name] is not None:
                 values[name] = json.dumps(values[name])
-        with self.ledger.begin() as db:
+        with self.ledger.begin(durable=False) as db:
             db.execute(
                 _node_run.update().where(_node_run.c.run == run, _node_run.c.node == node).values(**values)
             )
@@ -283,7 +283,7 @@ class Journal:
     # ------------------------------------------------------------------ memory
     def remember_peak(self, run: str, node: str, stage: str, peak_bytes: int) -> None:
         """The memory that a node took in this run, whatever became of it; what was known of it is replaced."""
-        with self.ledger.begin() as db:
+        with self.ledger.begin(durable=False) as db:
             db.execute(_memory.delete().where(_memory.c.node == node))
             db.execute(_memory.insert().values(node=node, stage=stage, run=run, peak_bytes=peak_bytes))
 

@@ -14,11 +14,13 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from nbdataops.build.assign import make_assignment, write_assignment
+from nbdataops.build.check_node import check_output
 from nbdataops.build.collect import collect
 from nbdataops.build.events import Events, Listener
 from nbdataops.build.execution import Execution, NodeRun
@@ -83,6 +85,7 @@ class Runner:
         self._lock = threading.Lock()
         self._halted: NodeRun | None = None
         self._told = False
+        self._removals = ThreadPoolExecutor(1, "removals")
 
     # ------------------------------------------------------------------ life
     def __enter__(self) -> Runner:
@@ -107,6 +110,7 @@ class Runner:
             self.journal.end_run(self.run, state, datetime.now(UTC), self._summary)
         with contextlib.suppress(OSError):
             self.events.emit("run_ended", run=self.run, state=state.value)
+        self._removals.shutdown()
         shutil.rmtree(self.folder / "work", ignore_errors=True)
 
     _summary: Mapping[str, Any] = {}
@@ -215,7 +219,7 @@ class Runner:
                 return
             self._start(planned)
             if node.kind is NodeKind.CHECK:
-                output, notebook = self._check(node, inputs), None
+                output, notebook = check_output(node, inputs, self.reader), None
             else:
                 output, notebook = self._stage(node, world, inputs, load)
             seconds = time.monotonic() - started
@@ -229,29 +233,6 @@ class Runner:
             self._fail(planned, wrapped, time.monotonic() - started)
 
     # ------------------------------------------------------------------ one node
-    def _check(self, node: Node, inputs: Mapping[Feed, Any]) -> Output:
-        import json
-
-        from nbdataops.store.snapshots import Snapshot
-
-        assert node.check is not None
-        read = self.reader.store.read
-        tables = {
-            feed.role: read(value, feed.columns, feed.until) if isinstance(value, Snapshot) else value
-            for feed, value in inputs.items()
-        }
-        try:
-            measured = node.check.compute(tables, dict(node.settings))
-        except NbdataopsError:
-            raise
-        except Exception as error:
-            raise StageError(
-                f"the check failed: {type(error).__name__}: {error}",
-                where=Place(stage=node.id),
-                todo="a check that fails is never a pass; report this with the run's events.jsonl",
-            ) from error
-        return Output(facts=json.dumps({"measurements": measured}, sort_keys=True))
-
     def _stage(
         self, node: Node, world: World, inputs: Mapping[Feed, Any], load: Workload
     ) -> tuple[Output, str]:
@@ -283,7 +264,8 @@ class Runner:
         sign(notebook)
         self._still_same(stage.module_digests, world)
         output = collect(node, world, deposit, self.reader.store)
-        shutil.rmtree(work, ignore_errors=True)
+        # Nobody waits for it but the end of the run: on some disks a folder takes milliseconds.
+        self._removals.submit(shutil.rmtree, work, ignore_errors=True)
         return output, str(notebook.relative_to(self.store.root))
 
     def _still_same(self, digests: Sequence[tuple[str, str]], world: World) -> None:

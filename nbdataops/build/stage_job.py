@@ -39,7 +39,7 @@ def make_job(
         assignment=assignment,
         output=output,
         cwd=spec.root,
-        environment=kernel_environment(assignment, spec.root, threads=threads) | {"IPYTHONDIR": str(ipython)},
+        environment=kernel_environment(assignment, ipython, threads=threads),
         limits=Limits(
             cell_timeout_s=spec.execution.cell_timeout_s,
             stage_timeout_s=spec.execution.stage_timeout_s,

@@ -12,10 +12,11 @@ import os
 import sqlite3
 import uuid
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, MetaData, create_engine, event, exc
+from sqlalchemy import URL, Connection, Engine, MetaData, create_engine, event, exc
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from nbdataops.errors import Place, StoreError, UsageError
@@ -48,26 +49,34 @@ class Ledger:
         refuse_network_file_system(self.path)
         if not self.path.exists():
             _create(self.path)
-        self._engine = create_engine(
-            URL.create("sqlite", database=str(self.path)), connect_args={"timeout": busy_timeout_s}
-        )
-        event.listen(self._engine, "connect", _prepare)
-        event.listen(self._engine, "begin", _begin_immediate)
+        self._engine = self._connecting("FULL", busy_timeout_s)
+        self._lasting_with_the_next = self._connecting("NORMAL", busy_timeout_s)
         try:
             self._check_format()
         except BaseException:
             self.close()
             raise
 
+    def _connecting(self, synchronous: str, busy_timeout_s: float) -> Engine:
+        engine = create_engine(
+            URL.create("sqlite", database=str(self.path)), connect_args={"timeout": busy_timeout_s}
+        )
+        event.listen(engine, "connect", partial(_prepare, synchronous))
+        event.listen(engine, "begin", _begin_immediate)
+        return engine
+
     @contextlib.contextmanager
-    def begin(self) -> Iterator[Connection]:
+    def begin(self, *, durable: bool = True) -> Iterator[Connection]:
         """A transaction that holds the write lock: committed at the end of the block, rolled back on an exception.
+
+        Others see it at once. When it is not `durable`, a loss of power may undo it, unless a durable one followed:
+        for what is of interest only while it happens, since waiting for the disk takes longer than all the rest.
 
         StoreError when the disk or the file fails, or when another process holds the lock for longer than the
         timeout. An `IntegrityError` passes: it is an answer, not a failure.
         """
         try:
-            with self._engine.begin() as connection:
+            with (self._engine if durable else self._lasting_with_the_next).begin() as connection:
                 yield connection
         except exc.IntegrityError:
             raise
@@ -81,6 +90,7 @@ class Ledger:
 
     def close(self) -> None:
         self._engine.dispose()
+        self._lasting_with_the_next.dispose()
 
     def _check_format(self) -> None:
         try:
@@ -193,13 +203,13 @@ def _create(path: Path) -> None:
         ) from error
 
 
-def _prepare(connection: DBAPIConnection, record: Any) -> None:
+def _prepare(synchronous: str, connection: DBAPIConnection, record: Any) -> None:
     # sqlite3 must not open transactions by itself: it would do so late, and not IMMEDIATE.
     connection.isolation_level = None
     cursor = connection.cursor()
     try:
         cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute(f"PRAGMA synchronous = {synchronous}")
     finally:
         cursor.close()
 

@@ -37,6 +37,21 @@ def test_what_is_committed_is_there_after_opening_again(path: Path) -> None:
         assert db.execute(select(COUNTER.c.n)).scalar() == 5
 
 
+def test_only_what_must_survive_a_loss_of_power_waits_for_the_disk_and_others_see_both_at_once(
+    path: Path,
+) -> None:
+    ledger, other = opened(path), opened(path)
+    waits = {}
+    for durable in (True, False):
+        with ledger.begin(durable=durable) as db:
+            waits[durable] = db.exec_driver_sql("PRAGMA synchronous").scalar()
+            db.execute(insert(COUNTER).values(id=int(durable), n=5))
+
+    assert waits == {True: 2, False: 1}, "FULL and NORMAL"
+    with other.begin() as db:
+        assert len(db.execute(select(COUNTER)).fetchall()) == 2
+
+
 def test_an_exception_rolls_the_transaction_back(path: Path) -> None:
     ledger = opened(path)
     with pytest.raises(KeyError), ledger.begin() as db:
