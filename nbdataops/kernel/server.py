@@ -82,6 +82,15 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _stop_watching() -> None:
+    """End the watch over the loading, which is a thread, and wait until it is gone: cancelled, it may still be there."""
+    threads = set(os.listdir("/proc/self/task"))  # noqa: PTH208 - names are all that is wanted
+    faulthandler.cancel_dump_traceback_later()
+    until = time.monotonic() + 1.0
+    while threads <= set(os.listdir("/proc/self/task")) and time.monotonic() < until:  # noqa: PTH208
+        time.sleep(0.001)
+
+
 def _give_up(options: argparse.Namespace, error: Exception) -> int:
     print(f"{CANNOT}{error}", flush=True)
     _tell(options.tell, {"failed": str(error)})
@@ -111,7 +120,7 @@ def _preload(options: argparse.Namespace) -> Preloaded:
             rehearsed = rehearse()
             loading.load_library(rehearsed)
             loading.load(rehearsed)
-    faulthandler.cancel_dump_traceback_later()  # it is a thread
+    _stop_watching()
     loading.settle()
     if loading.found:
         _again(excluded | loading.found, environment)

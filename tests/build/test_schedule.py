@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nbdataops.build.schedule import SHARE, Schedule, Task, in_order, run_tasks, ways
+
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A machine that is busy with other things is no defect."""
 
 
 @dataclass
@@ -59,6 +62,7 @@ def graphs(draw: st.DrawFn) -> list[Task]:
 machines = st.tuples(graphs(), st.integers(1, 5), st.one_of(st.none(), st.integers(0, 20)))
 
 
+@patient
 @given(machines)
 def test_every_task_runs_once_and_after_all_that_it_waits_for(
     machine: tuple[list[Task], int, int | None],
@@ -70,6 +74,7 @@ def test_every_task_runs_once_and_after_all_that_it_waits_for(
         assert all(ran.end_s[before] <= ran.start_s[task.id] for before in task.after)
 
 
+@patient
 @given(machines)
 def test_never_more_than_jobs_at_once_and_never_more_than_memory_unless_alone(
     machine: tuple[list[Task], int, int | None],
@@ -83,6 +88,7 @@ def test_never_more_than_jobs_at_once_and_never_more_than_memory_unless_alone(
         assert ran.memory is None or len(together) == 1 or len(heavy) < 2 or sum(heavy) <= ran.memory
 
 
+@patient
 @given(machines)
 def test_nobody_waits_for_more_than_four_starts_for_itself_and_each_that_was_ready_before(
     machine: tuple[list[Task], int, int | None],
@@ -99,6 +105,7 @@ def test_nobody_waits_for_more_than_four_starts_for_itself_and_each_that_was_rea
         assert len(meanwhile) <= SHARE * (before + 1)
 
 
+@patient
 @given(graphs(), st.integers(1, 5))
 def test_no_core_is_idle_while_a_task_could_run(tasks: list[Task], jobs: int) -> None:
     ran = Simulated(tasks, jobs).run()
@@ -120,10 +127,10 @@ def test_the_longest_way_goes_first() -> None:
 
 
 def test_the_rest_gets_a_share_while_long_ways_keep_coming() -> None:
-    patient = Task("patient", (), 1.0)
+    patient_one = Task("patient", (), 1.0)
     chain = [Task(f"chain{n}", (f"chain{n - 1}",) if n else (), 5.0) for n in range(30)]
 
-    ran = Simulated([patient, *chain], jobs=1).run()
+    ran = Simulated([patient_one, *chain], jobs=1).run()
 
     assert ran.started.index("patient") == SHARE - 1
 
