@@ -113,6 +113,8 @@ def test_a_cell_that_never_ends_is_stopped_at_its_timeout(blank: Path) -> None:
 
 
 def test_a_stage_that_takes_too_long_is_stopped_with_all_it_started(blank: Path, tmp_path: Path) -> None:
+    view(blank)
+    assert build(blank).state is State.SUCCEEDED  # now the fork server is there, which takes its time to load
     limits(blank, stage_timeout_s=6)
     pid = tmp_path / "pid"
     child = f"import subprocess, time\np = subprocess.Popen(['sleep', '300'])\nopen({str(pid)!r}, 'w').write(str(p.pid))"

@@ -248,7 +248,10 @@ def test_it_stops_and_goes_on_with_its_client(begun: Begun) -> None:
     assert process.returncode == 0
 
 
-def test_ctrl_c_at_a_terminal_interrupts_it_and_it_knows_the_terminal(shared: Servers) -> None:
+def test_ctrl_c_at_a_terminal_interrupts_it_and_it_knows_the_terminal(
+    shared: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     source = (
         "import os, signal, sys\ntry:\n"
         "    print(all(os.isatty(n) for n in (0, 1, 2)), sys.stdout.line_buffering, tuple(os.get_terminal_size()))\n"
