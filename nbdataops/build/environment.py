@@ -6,15 +6,19 @@ modules import, directly or through requirements. What is installed beside them 
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata as metadata
+import json
 import platform
 import re
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from nbdataops.build.keys import digest
+from nbdataops.errors import StoreError
+from nbdataops.store.locations import atomic_write
 from nbdataops.store.witness import Stamp, stamp
 
 _RECORDS = ("METADATA", "PKG-INFO", "RECORD", "top_level.txt", "requires.txt")
@@ -33,11 +37,14 @@ class Environment:
 
 
 _known: dict[tuple[str, ...], Environment] = {}
-"""By imports, what was read last: reading all metadata takes a quarter of a second, asking whether it changed none."""
+"""By imports, what was read last: reading all metadata takes a third of a second, asking whether it changed none."""
 
 
-def environment(imports: Iterable[str]) -> Environment:
+def environment(imports: Iterable[str], remembered: Path | None = None) -> Environment:
     """The environment of code that imports these top-level modules.
+
+    `remembered` is a file in which the next process finds what this one has read. It is used only while every file
+    and folder that it was read from is as it was.
 
     >>> read = environment(["pandas"])
     >>> "numpy" in dict(read.packages), read == environment(["pandas"])
@@ -45,9 +52,39 @@ def environment(imports: Iterable[str]) -> Environment:
     """
     wanted = tuple(sorted(set(imports)))
     known = _known.get(wanted)
+    if known is None and remembered is not None:
+        known = _recalled(remembered, wanted)
     if known is None or not _current(known):
-        known = _known[wanted] = _read(wanted)
+        known = _read(wanted)
+        if remembered is not None:
+            _remember(remembered, wanted, known)
+    _known[wanted] = known
     return known
+
+
+def _machine() -> list[object]:
+    return [*sys.version_info[:3], platform.system(), platform.machine()]
+
+
+def _remember(path: Path, wanted: tuple[str, ...], read: Environment) -> None:
+    content = {"imports": wanted, "machine": _machine(), **asdict(read)}
+    with contextlib.suppress(StoreError):  # a full disk is told by what must be written
+        atomic_write(path, json.dumps(content).encode())
+
+
+def _recalled(path: Path, wanted: tuple[str, ...]) -> Environment | None:
+    """What another process has read for the same imports and Python; None for any doubt."""
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        if tuple(said["imports"]) != wanted or said["machine"] != _machine():
+            return None
+        return Environment(
+            str(said["digest"]),
+            tuple((str(name), str(version)) for name, version in said["packages"]),
+            tuple((str(at), None if seen is None else list(map(int, seen))) for at, seen in said["stamps"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _current(known: Environment) -> bool:
@@ -74,8 +111,7 @@ def _read(imports: tuple[str, ...]) -> Environment:
         found[name] = distribution.version
         todo += _requirements(distribution)
     packages = tuple(sorted(found.items()))
-    machine = (*sys.version_info[:3], platform.system(), platform.machine())
-    return Environment(digest([machine, packages]), packages, tuple(stamps))
+    return Environment(digest([_machine(), packages]), packages, tuple(stamps))
 
 
 def _files(distribution: metadata.Distribution) -> list[str]:

@@ -128,7 +128,7 @@ def observe(
             report(f"ingested {name}: {state.snapshot.rows:,} rows")
         sources[name] = state
     resolved, first, complete_to = _resolve(as_of or spec.as_of, spec, sources, now().date())
-    installed = environment(imports_of(declared.graph))
+    installed = environment(imports_of(declared.graph), store.root / "environment.json")
     return World(
         declared=declared,
         sources=MappingProxyType(sources),

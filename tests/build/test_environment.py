@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from nbdataops.build import environment as module
 from nbdataops.build.environment import environment
 
 
@@ -44,6 +45,50 @@ def test_an_upgrade_in_place_is_seen_by_the_same_process(place: Path) -> None:
 
     assert dict(after.packages)["two"] == "2.1"
     assert after.digest != before.digest
+
+
+def test_the_next_process_need_not_read_it_again_unless_something_changed(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remembered = tmp_path / "store" / "environment.json"
+    remembered.parent.mkdir()
+    read = _counted(monkeypatch)
+
+    before = environment(["one"], remembered)
+    next_process(monkeypatch)
+    assert environment(["one"], remembered) == before
+    assert len(read) == 1
+
+    install(place, "two", "2.1")
+    next_process(monkeypatch)
+    after = environment(["one"], remembered)
+    assert (dict(after.packages)["two"], len(read)) == ("2.1", 2)
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"imports": ["one"], "machine": []}', "of another"])
+def test_what_cannot_be_trusted_is_read_again(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
+) -> None:
+    remembered = tmp_path / "store" / "environment.json"
+    remembered.parent.mkdir()
+    if content == "of another":
+        environment(["two"], remembered)
+    else:
+        remembered.write_text(content)
+    next_process(monkeypatch)
+
+    assert dict(environment(["one"], remembered).packages)["one"] == "1.0"
+
+
+def _counted(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    calls: list[object] = []
+    read = module._read
+    monkeypatch.setattr(module, "_read", lambda imports: (calls.append(imports), read(imports))[1])
+    return calls
+
+
+def next_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_known", {})
 
 
 def test_a_package_found_earlier_on_the_path_is_seen(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

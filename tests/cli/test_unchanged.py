@@ -120,8 +120,13 @@ def removed(name: str) -> Change:
 
 
 def deleted(pattern: str) -> Change:
-    """The newest of such files."""
-    return lambda root: sorted((root / ".nbdataops").glob(pattern))[-1].unlink()
+    """The newest of such files: by their time, since two runs of one second have names in any order."""
+
+    def change(root: Path) -> None:
+        found = (root / ".nbdataops").glob(pattern)
+        max(found, key=lambda path: path.stat().st_mtime_ns).unlink()
+
+    return change
 
 
 def another_method(root: Path) -> None:
