@@ -31,6 +31,7 @@ _NAMES = frozenset(
         "XDG_CONFIG_HOME",
         "XDG_DATA_HOME",
         "SOURCE_DATE_EPOCH",
+        "NBDATAOPS_KERNEL_WATCH",
     }
 )
 _READS_LATE = frozenset({"nbdataops"})

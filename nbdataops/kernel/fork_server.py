@@ -221,6 +221,7 @@ class ForkServer:
                 if f.command is not None
             ],
             "standbys": self.standbys.ready,
+            "watches": self.preloaded.state.is_watched,
             "retired": not self.door.is_open,
             "idle_exit_s": self.idle_s,
         }
@@ -229,6 +230,7 @@ class ForkServer:
         """In a child: close what it must not have of the server."""
         self._woken.close()
         self._waker.close()
+        self.preloaded.state.close()
         if self.door.is_open:
             self.door.close_in_child()
             os.close(self._lock)

@@ -38,7 +38,7 @@ class Forked:
     command: tuple[str, ...] | None = None
     """The words of a command; None for a kernel."""
     released: bool = False
-    """A command's client has its exit code, and goes: that is no loss of the lease."""
+    """The client has the exit code, and goes: that is no loss of the lease."""
 
 
 class Forks:
@@ -111,11 +111,11 @@ class Forks:
                 forked.kill_at = None
 
     def _lease_speaks(self, forked: Forked) -> None:
-        """The client's end has closed; before, a client says at most that it has its command's exit code."""
+        """The client's end has closed; before, a client says at most that it has the exit code."""
         assert forked.lease is not None
         try:
             if forked.lease.recv(4096, socket.MSG_DONTWAIT):
-                forked.released = forked.command is not None
+                forked.released = True
                 return
         except BlockingIOError:
             return
@@ -142,7 +142,8 @@ class Forks:
                 self._selector.unregister(forked.control)
             forked.control.close()
         if forked.lease is None:
-            remove_sockets(forked.sockets)  # a client would have done so
+            if not forked.released:
+                remove_sockets(forked.sockets)  # a client would have done so
             return
         self._selector.unregister(forked.lease)
         with contextlib.suppress(OSError):

@@ -6,13 +6,13 @@ A client's first frame may carry open files (standard streams, and what else a c
 |---|---|---|
 | client | `{"do": "launch", ...}` and three files | start a kernel; this connection becomes its lease |
 | client | `{"do": "command", ...}` and its open files | run a command; this connection becomes its lease |
-| client | `{"done": true}` | on a command's lease: its exit code has come, the lease is given back |
+| client | `{"done": true}` | on a lease: the exit code has come, the lease is given back |
 | client | `{"do": "status"}`, `{"do": "retire"}`, `{"do": "stop"}` | a question or an order to the server itself |
 | server | `{"fresh": true}` | what it has loaded is what lies on the disk; comes before or after `ready` |
 | kernel | `{"ready": {"pid", "connection"}}` | its sockets are bound |
 | command | `{"started": {"pid"}}` | the command runs: from now on nothing is refused |
 | server, kernel, command | `{"refused": {"why", ...}}` | nothing from here; a kernel that was started is ended |
-| server, command | `{"exit": code}` | the kernel or the command has ended; negative: by that signal |
+| server, kernel, command | `{"exit": code}` | the kernel or the command has ended; negative: by that signal |
 
 `refused` may say `stale` (ask once more: another server starts) or `environment` (names of variables that were read
 when libraries were loaded and whose values differ: ask the server that is for them).

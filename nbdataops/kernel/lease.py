@@ -86,6 +86,9 @@ class Lease:
             return self.returncode
         frame = self._frame()
         if frame is not None and "exit" in frame:
+            # So that the server tells this from the client's end: the kernel's addresses may be another's in a moment.
+            with contextlib.suppress(OSError):
+                frames.send(self.connection, {"done": True})
             return self._end(int(frame["exit"]))
         if self._receiver.ended:
             return self._end(UNKNOWN_EXIT)

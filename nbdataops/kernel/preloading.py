@@ -22,9 +22,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from nbdataops.kernel.forked_kernel import Ahead
-from nbdataops.kernel.installed_state import InstalledState
 from nbdataops.kernel.purpose import Purpose
 from nbdataops.kernel.third_party import Installed
+from nbdataops.kernel.watched_state import WatchedState
 
 ALLOWED_THREADS = frozenset({"jemalloc_bg_thd"})
 """By the name that the thread itself has. jemalloc (in pyarrow) has fork handlers of its own that start it again.
@@ -71,7 +71,7 @@ class Preloaded:
 
     purpose: Purpose
     ahead: Ahead
-    state: InstalledState
+    state: WatchedState
     environment: dict[str, str]
     """The server's own, with which everything was loaded."""
     names_read: frozenset[str]

@@ -102,6 +102,14 @@ class WarmProvisioner(LocalProvisioner):
         if self._lease is not None:
             await self._lease.ended(5.0)  # else jupyter_client looks at once, and next in 0.1 s
 
+    async def post_launch(self, **kwargs: Any) -> None:
+        await super().post_launch(**kwargs)
+        self._skip_pause()
+
+    async def cleanup(self, restart: bool = False) -> None:
+        await super().cleanup(restart=restart)
+        self._skip_pause()
+
     async def shutdown_requested(self, restart: bool = False) -> None:
         self._is_ending = True
 
@@ -235,6 +243,12 @@ class WarmProvisioner(LocalProvisioner):
         prompt = STOCK.get(f"{current.__module__}.{current.__qualname__}")
         if prompt is not None:
             manager.client_class = prompt
+
+    def _skip_pause(self) -> None:
+        if self.prompt_client and off_reason() is None:
+            from nbdataops.kernel.pending_state import skip_pause
+
+            skip_pause()
 
     def _note(self, why: str, kwargs: dict[str, Any]) -> None:
         self.cold_reason = why

@@ -39,6 +39,7 @@ from nbdataops.kernel.rehearsal import rehearse
 from nbdataops.kernel.room import lacking_room
 from nbdataops.kernel.starting import CANNOT, PROGRAM, START_S
 from nbdataops.kernel.third_party import Installed
+from nbdataops.kernel.watched_state import WatchedState
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -134,7 +135,7 @@ def _preload(options: argparse.Namespace) -> Preloaded:
     return Preloaded(
         purpose,
         ahead,
-        InstalledState.of(installed, sys.modules),
+        WatchedState.as_set(InstalledState.of(installed, sys.modules)),
         environment,
         frozenset(names | further_names),
         asked_for,

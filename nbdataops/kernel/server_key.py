@@ -14,7 +14,7 @@ from nbdataops.kernel.cold import NotWarmError
 from nbdataops.kernel.environment_reads import normal, read_at_load
 from nbdataops.kernel.purpose import Purpose
 
-PROTOCOL = 2
+PROTOCOL = 3
 """Raised when client and server no longer understand each other."""
 _LAUNCHER = ("-m", "ipykernel_launcher")
 

@@ -11,6 +11,7 @@ import pytest
 
 from nbdataops.kernel.cold import recorded
 from nbdataops.kernel.status import statuses
+from nbdataops.kernel.watched_state import SWITCH
 from tests.kernel.environments import Environment
 from tests.kernel.kernels import Running, Servers
 
@@ -25,11 +26,18 @@ def environment(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> E
     return made
 
 
+@pytest.fixture(params=["watched", "compared"])
+def look(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers watch the disk, or compare everything each time."""
+    monkeypatch.setenv(SWITCH, "off" if request.param == "compared" else "")
+
+
 def preloaded(kernel: Running, module: str) -> bool:
     """Whether a module was there before the kernel imported anything."""
     return kernel.run(f"import sys\nprint({module!r} in sys.modules)").out == "True\n"
 
 
+@pytest.mark.usefixtures("look")
 def test_an_upgrade_is_seen_by_the_next_kernel(environment: Environment, start: Start) -> None:
     environment.install("parcel", "VERSION = 1", "1")
     spec = environment.kernelspec(["parcel"])
@@ -45,6 +53,7 @@ def test_an_upgrade_is_seen_by_the_next_kernel(environment: Environment, start: 
     assert before.run("print(parcel.VERSION)").out == "1\n"
 
 
+@pytest.mark.usefixtures("look")
 def test_a_package_edited_in_place_is_seen_by_the_next_kernel(environment: Environment, start: Start) -> None:
     module = environment.install("edited", "VERSION = 1")
     spec = environment.kernelspec(["edited"])
@@ -55,6 +64,7 @@ def test_a_package_edited_in_place_is_seen_by_the_next_kernel(environment: Envir
     assert start(spec).run("import edited\nprint(edited.VERSION)").out == "edited in place\n"
 
 
+@pytest.mark.usefixtures("look")
 def test_a_package_that_comes_or_goes_is_seen_by_the_next_kernel(
     environment: Environment, start: Start
 ) -> None:
@@ -69,6 +79,44 @@ def test_a_package_that_comes_or_goes_is_seen_by_the_next_kernel(
     assert start(spec).run("import newcomer").error == "ModuleNotFoundError"
 
 
+@pytest.mark.usefixtures("look")
+def test_a_package_folder_that_is_replaced_or_linked_is_seen_by_the_next_kernel(
+    environment: Environment, start: Start, tmp_path: Path
+) -> None:
+    module = environment.install("restless", "VERSION = 0")
+    spec = environment.kernelspec(["restless"])
+    look = "import restless\nprint(restless.VERSION)"
+    assert start(spec).run(look).out == "0\n"
+
+    shutil.copytree(module.parent, tmp_path / "another")
+    (tmp_path / "another" / "__init__.py").write_text("VERSION = 'another folder'")
+    module.parent.rename(tmp_path / "before")
+    (tmp_path / "another").rename(module.parent)
+    assert start(spec).run(look).out == "another folder\n"
+
+    module.parent.rename(tmp_path / "another")
+    module.parent.symlink_to(tmp_path / "before")
+    assert start(spec).run(look).out == "0\n"
+
+    (tmp_path / "before" / "__init__.py").write_text("VERSION = 'behind the link'")
+    assert start(spec).run(look).out == "behind the link\n"
+    module.parent.unlink()
+
+
+def test_a_server_watches_and_its_kernels_have_nothing_of_it(
+    environment: Environment, warm: Servers, start: Start
+) -> None:
+    kernel = start(environment.kernelspec(["parcel"]))
+
+    watching = [s["watches"] for s in statuses(warm.folder) if kernel.pid in {k["pid"] for k in s["kernels"]}]
+    assert watching == [True]
+    opened = kernel.run(
+        "import os\nprint(*(os.readlink(f'/dev/fd/{n}') for n in range(64) if os.path.exists(f'/dev/fd/{n}')))"
+    )
+    assert "socket:" in opened.out
+    assert not {"anon_inode:inotify", "mountinfo"} & {Path(name).name for name in opened.out.split()}
+
+
 def test_an_edited_project_module_is_seen_by_the_next_kernel(start: Start, tmp_path: Path) -> None:
     (tmp_path / "features.py").write_text("ANSWER = 1")
     assert start(cwd=str(tmp_path)).run("import features\nprint(features.ANSWER)").out == "1\n"
@@ -79,6 +127,7 @@ def test_an_edited_project_module_is_seen_by_the_next_kernel(start: Start, tmp_p
 
 
 @pytest.mark.parametrize("way", ["PYTHONPATH", ".pth file", "the user's own packages"])
+@pytest.mark.usefixtures("look")
 def test_a_folder_that_appears_on_the_path_is_seen_by_the_next_kernel(
     servers: Servers, start: Start, tmp_path: Path, way: str
 ) -> None:
@@ -105,6 +154,7 @@ def test_a_folder_that_appears_on_the_path_is_seen_by_the_next_kernel(
     assert kernel.run("import of_later\nprint(of_later.HERE)").out == "True\n"
 
 
+@pytest.mark.usefixtures("look")
 def test_another_environment_is_another_interpreter_with_other_packages(
     environment: Environment, servers: Servers, start: Start, tmp_path: Path
 ) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from nbdataops.kernel.status import statuses
 from tests.kernel.kernels import PATIENCE_S, Running, Servers, is_alive, wait_for
 
 pytestmark = pytest.mark.kernel
@@ -216,7 +217,8 @@ def test_an_interrupt_ends_the_cell_and_not_the_kernel(start: Start) -> None:
     assert kernel.run("print(x)").out == "1\n"
 
 
-def test_a_restart_keeps_the_addresses_and_forgets_the_rest(start: Start) -> None:
+def test_a_restart_keeps_the_addresses_and_forgets_the_rest(warm: Servers, start: Start) -> None:
+    """Also when the server buries the one before, which it does a little after its client has heard of its end."""
     kernel = start()
     kernel.run("x = 1")
     before, first = kernel.manager.get_connection_info(), kernel.pid
@@ -228,6 +230,8 @@ def test_a_restart_keeps_the_addresses_and_forgets_the_rest(start: Start) -> Non
     assert kernel.cold_reason is None
     assert kernel.pid != first
     assert kernel.run("print('x' in globals())").out == "False\n"
+    assert wait_for(lambda: first not in {k["pid"] for s in statuses(warm.folder) for k in s["kernels"]})
+    assert [n for n in range(1, 6) if not Path(f"{before['ip']}-{n}").exists()] == []
 
 
 def test_a_polite_shutdown_runs_what_was_registered_for_the_end(start: Start, tmp_path: Path) -> None:
