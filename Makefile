@@ -9,6 +9,7 @@ $(VENV)/bin/python:
 
 $(VENV)/.installed: setup.cfg pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@$(BIN)/nbdataops kernel install > /dev/null  # an editable installation has no kernelspec
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed

@@ -60,6 +60,19 @@ class Door:
             if self.is_found:
                 self.path.unlink(missing_ok=True)
 
+    def step_aside(self) -> None:
+        """Leave the place to another server, and be found beside it by who asks for all: `status` and `stop`."""
+        if not self.is_found:
+            self.close()
+            return
+        beside = self.path.with_name(f"{self.path.stem}-{os.getpid()}.sock")
+        try:
+            self.path.rename(beside)
+        except OSError:
+            self.close()
+        else:
+            self.path = beside
+
     def close_in_child(self) -> None:
         """Close the descriptors, and nothing else: the selector and the file are the server's."""
         self._close_spare()

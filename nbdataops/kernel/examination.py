@@ -11,7 +11,7 @@ from typing import Any
 from nbdataops.kernel.cold import NotWarmError
 from nbdataops.kernel.kernelspec import NAME, PROVISIONER
 from nbdataops.kernel.room import lacking_room
-from nbdataops.kernel.runtime_folder import runtime_folder
+from nbdataops.kernel.runtime_folder import VARIABLE, runtime_folder
 from nbdataops.kernel.status import statuses
 from nbdataops.kernel.switch import off_reason
 
@@ -40,16 +40,23 @@ def examine() -> Iterator[Finding]:
     try:
         yield Finding("folder", True, str(runtime_folder()))
     except NotWarmError as error:
-        yield Finding("folder", False, str(error))
+        yield Finding(
+            "folder", False, str(error), f"set {VARIABLE} to a folder that is or can be yours alone (0700)"
+        )
         return
     lack = lacking_room()
     yield Finding("room", lack is None, lack or "shared memory and temporary files", "free some")
-    yield _attempt("kernelspec", _kernelspec, "nbdataops kernel install")
-    yield _attempt("provisioner", _provisioner, "pip install --force-reinstall nbdataops")
+    found = [
+        _attempt("kernelspec", _kernelspec, "nbdataops kernel install"),
+        _attempt("provisioner", _provisioner, "pip install --force-reinstall nbdataops"),
+    ]
+    yield from found
+    if not all(finding.ok for finding in found):
+        return
     yield _attempt("warm kernel", _warm_kernel, "nbdataops kernel status shows the reason")
-    for server in statuses(runtime_folder()):
-        for module, why in server.get("excluded", {}).items():
-            yield Finding("not preloaded", True, f"{module}: {why}")
+    excluded = {item for server in statuses(runtime_folder()) for item in server.get("excluded", {}).items()}
+    for module, why in sorted(excluded):
+        yield Finding("not preloaded", True, f"{module}: {why}")
 
 
 def _attempt(name: str, look: Callable[[], str], todo: str) -> Finding:

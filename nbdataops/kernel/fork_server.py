@@ -57,24 +57,27 @@ class ForkServer:
             self.forks, self._selector, path.parent, preloaded.ahead, preloaded.environment
         )
         self.door = Door(path, self._selector, self._answer)
+        self.retired = False
 
     def serve(self) -> None:
-        while self.door.is_open or self.forks.alive:
+        while not self.retired or self.forks.alive:
             for key, _ in self._selector.select(self._patience()):
                 if (
                     self._selector.get_map().get(key.fd) is key
                 ):  # an earlier event of this round may have ended it
                     key.data()
             self._look_around(time.monotonic())
+        self.door.close()
         signal.set_wakeup_fd(-1)
         self._selector.close()
         self._woken.close()
         self._waker.close()
 
     def retire(self) -> None:
-        """Take no more requests; let another server have the place at once."""
-        if self.door.is_open:
-            self.door.close()
+        """Serve nobody any more; let another server have the place at once."""
+        if not self.retired:
+            self.retired = True
+            self.door.step_aside()
             fcntl.flock(self._lock, fcntl.LOCK_UN)
             os.close(self._lock)
             self._lock = -1
@@ -176,7 +179,7 @@ class ForkServer:
 
     def _refusal(self, wanted: Purpose, environment: dict[str, str]) -> Refusal | None:
         """Why this server does not suit a client; None when it does."""
-        if not self.door.is_open:
+        if self.retired:
             return {"why": "the fork server is about to end", "stale": True}
         if wanted is not self.preloaded.purpose:
             return {"why": f"this fork server is one for {self.preloaded.purpose.value}"}
@@ -222,7 +225,7 @@ class ForkServer:
             ],
             "standbys": self.standbys.ready,
             "watches": self.preloaded.state.is_watched,
-            "retired": not self.door.is_open,
+            "retired": self.retired,
             "idle_exit_s": self.idle_s,
         }
 
@@ -248,7 +251,7 @@ class ForkServer:
     def _look_around(self, now: float) -> None:
         self.forks.kill_the_late(now)
         self.door.turn_away_the_late(now)
-        if self.door.is_open and (
+        if not self.retired and (
             not self.door.is_found or (self._is_idle() and now >= self._idle_since + self.idle_s)
         ):
             self.retire()
@@ -256,7 +259,7 @@ class ForkServer:
             self.standbys.refill()
 
     def _is_idle(self) -> bool:
-        return self.door.is_open and len(self.standbys.all) == len(self.forks.alive)
+        return not self.retired and len(self.standbys.all) == len(self.forks.alive)
 
     @property
     def _idle_since(self) -> float:

@@ -27,6 +27,10 @@ def sweep(folder: Path) -> None:
         for path in sorted(folder.iterdir()):
             if path.suffix == ".lock":
                 _remove_if_unlocked(path)
+            elif (
+                path.suffix == ".sock" and "-" in path.stem and _is_dead(path)
+            ):  # of a server that had retired
+                path.unlink(missing_ok=True)
             elif path.name.startswith("k") and path.is_socket() and _is_dead(path):
                 path.unlink(missing_ok=True)
                 path.with_name(f"{path.name.partition('-')[0]}.json").unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from nbdataops.build.signing import sign
 from nbdataops.build.world import World
 from nbdataops.report.html import write_report
 from nbdataops.report.notebooks import fill_validate, notebook_html
+from nbdataops.report.pages import Pages
 from nbdataops.report.view import ReportView
 from nbdataops.store.locations import Store, atomic_write
 from nbdataops.validate.study import Study
@@ -46,6 +47,7 @@ def write_run_report(
     shown = study.to_dict()
     links: list[dict[str, Any]] = []
     notebooks: dict[str, Path] = {}
+    pages = Pages(store.root / "pages")
     for run in execution.nodes:
         if run.node.kind is not NodeKind.STAGE or run.notebook is None:
             continue
@@ -53,7 +55,8 @@ def write_run_report(
         if not path.is_file():
             continue
         notebooks[run.node.id] = path
-        links.append(_export(run, path, shown, world, folder))
+        links.append(_export(run, path, shown, world, folder, pages))
+    pages.forget_unused()
     view = ReportView.from_run(
         {
             "run": execution.run,
@@ -76,7 +79,9 @@ def write_run_report(
     return Written(html, data, notebooks)
 
 
-def _export(run: NodeRun, path: Path, study: Mapping[str, Any], world: World, folder: Path) -> dict[str, Any]:
+def _export(
+    run: NodeRun, path: Path, study: Mapping[str, Any], world: World, folder: Path, pages: Pages
+) -> dict[str, Any]:
     node = run.node
     notebook = json.loads(path.read_text(encoding="utf-8"))
     current = node.scope.as_of == world.as_of and node.scope.horizon == world.spec.metric.horizon
@@ -88,10 +93,8 @@ def _export(run: NodeRun, path: Path, study: Mapping[str, Any], world: World, fo
         sign(path)
     target = folder / "notebooks" / f"{path.stem}.html"
     title = f"{node.method}, {node.scope}"
-    page = notebook_html(
-        notebook, title=title, subtitle=f"run {execution_of(run, path)}", back="../report.html"
-    )
-    atomic_write(target, page.encode("utf-8", "replace"))
+    around = {"title": title, "subtitle": f"run {execution_of(run, path)}", "back": "../report.html"}
+    atomic_write(target, pages.page(notebook, around, lambda: notebook_html(notebook, **around)))
     return {
         "stage": node.stage,
         "node": node.id,

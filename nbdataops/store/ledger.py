@@ -139,7 +139,7 @@ class Ledger:
         elif name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_IOERR", "SQLITE_PERM")):
             what, todo = (
                 "the ledger cannot be read or written",
-                "check the permissions of its folder and the disk",
+                "check the permissions of its folder and the disk; is it read-only? Then NBDATAOPS_STORE can name another",
             )
         else:
             what, todo = "the ledger refused a statement", "this is a defect of nbdataops: please report it"

@@ -6,12 +6,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.kernel.conftest import REPOSITORY
-from tests.kernel.kernels import Servers
+from tests.kernel.kernels import Running, Servers, is_alive
 
 
 def nbdataops(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -105,3 +106,26 @@ def test_doctor_says_why_a_kernel_is_cold(alone: Servers) -> None:
 
     assert done.returncode == 5
     assert "NBDATAOPS_KERNELS=cold" in done.stdout
+
+
+@pytest.mark.kernel
+def test_a_server_that_was_told_to_end_is_shown_while_its_kernels_go_on_and_can_still_be_ended(
+    alone: Servers, start: Callable[..., Running]
+) -> None:
+    kernel = start()
+    pid = kernel.pid
+
+    gentle = json.loads(nbdataops("stop", "--json").stdout)
+    (server,) = json.loads(nbdataops("status", "--json").stdout)["servers"]
+    assert (gentle["kernels"], gentle["kernels_ended"]) == (1, False)
+    assert (server["retired"], [k["pid"] for k in server["kernels"]]) == (True, [pid])
+    assert kernel.run("print('alive')").streams["stdout"] == "alive\n"
+    another = start()  # from a server of its own
+    assert len(json.loads(nbdataops("status", "--json").stdout)["servers"]) == 2
+
+    now = json.loads(nbdataops("stop", "--now", "--json").stdout)
+
+    assert (now["servers"], now["kernels"], now["kernels_ended"]) == (2, 2, True)
+    assert not is_alive(pid)
+    assert not is_alive(another.pid)
+    assert alone.left() == []
