@@ -162,6 +162,7 @@ def finish_run(product: Product, runner: Runner, world: World, execution: Execut
             product.store.reports / execution.run,
             version=__version__,
         )
+    runner.raise_if_cancelled()  # the last moment: from here on the run says what it came to
     registry.remember(candidate, decision, execution.run, datetime.now(UTC))
     report = RunReport(
         product=spec.product,

@@ -205,22 +205,26 @@ class BoundedEngine(NBClientEngine):  # type: ignore[misc]
     ) -> Any:
         options = nb_man.options
         kwargs.pop("input_path", None)
+        kwargs.pop("startup_timeout", None)  # papermill's name for it is `start_timeout`
+        timeout = kwargs.pop("timeout", None)
+        settings: dict[str, Any] = {
+            # What a stage published lies in its deposit by now. Asking politely costs its interpreter's teardown, and
+            # now and then the seconds until jupyter_client gives up waiting.
+            "shutdown_kernel": "immediate",
+            "iopub_timeout": 60,
+            "resources": {"metadata": {"path": options.cwd}} if options.cwd else {},
+        }
         client = BoundedClient(
             nb_man,
             km=options.new_manager() if options.new_manager is not None else None,
-            timeout=execution_timeout or kwargs.pop("timeout", None),
+            timeout=execution_timeout or timeout,
             startup_timeout=start_timeout,
             kernel_name=kernel_name,
             log=logger,
             log_output=log_output,
             stdout_file=stdout_file,
             stderr_file=stderr_file,
-            # What a stage published lies in its deposit by now. Asking politely costs its interpreter's teardown, and
-            # now and then the seconds until jupyter_client gives up waiting.
-            shutdown_kernel="immediate",
-            iopub_timeout=60,
-            resources={"metadata": {"path": options.cwd}} if options.cwd else {},
-            **kwargs,
+            **(settings | kwargs),
         )
         client.options = options
         start: dict[str, Any] = {"cleanup_kc": True}

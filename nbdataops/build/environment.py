@@ -28,11 +28,12 @@ _RECORDS = ("METADATA", "PKG-INFO", "RECORD", "top_level.txt", "requires.txt")
 class Environment:
     """`packages` are (distribution, version) of all that count.
 
-    `stamps` are those of everything that this was read from, taken before it was read: None for what was not there.
+    `searched` is where it was read, in the order of `sys.path`. `stamps` are those of everything that this was read from, taken before it was read: None for what was not there.
     """
 
     digest: str
     packages: tuple[tuple[str, str], ...]
+    searched: tuple[str, ...]
     stamps: tuple[tuple[str, Stamp | None], ...]
 
 
@@ -81,6 +82,7 @@ def _recalled(path: Path, wanted: tuple[str, ...]) -> Environment | None:
         return Environment(
             str(said["digest"]),
             tuple((str(name), str(version)) for name, version in said["packages"]),
+            tuple(map(str, said["searched"])),
             tuple((str(at), None if seen is None else list(map(int, seen))) for at, seen in said["stamps"]),
         )
     except (OSError, ValueError, KeyError, TypeError):
@@ -88,14 +90,14 @@ def _recalled(path: Path, wanted: tuple[str, ...]) -> Environment | None:
 
 
 def _current(known: Environment) -> bool:
-    searched = [path for path, _ in known.stamps[: len(sys.path)]]
-    return searched == [path or "." for path in sys.path] and all(
+    return known.searched == tuple(path or "." for path in sys.path) and all(
         stamp(path) == seen for path, seen in known.stamps
     )
 
 
 def _read(imports: tuple[str, ...]) -> Environment:
-    stamps = [(path or ".", stamp(path or ".")) for path in sys.path]
+    searched = tuple(path or "." for path in sys.path)
+    stamps = [(path, stamp(path)) for path in searched]
     owners = metadata.packages_distributions()
     todo = ["nbdataops", "ipykernel", *(d for name in imports for d in owners.get(name, ()))]
     found: dict[str, str] = {}
@@ -111,7 +113,7 @@ def _read(imports: tuple[str, ...]) -> Environment:
         found[name] = distribution.version
         todo += _requirements(distribution)
     packages = tuple(sorted(found.items()))
-    return Environment(digest([_machine(), packages]), packages, tuple(stamps))
+    return Environment(digest([_machine(), packages]), packages, searched, tuple(stamps))
 
 
 def _files(distribution: metadata.Distribution) -> list[str]:

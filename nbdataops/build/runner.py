@@ -104,7 +104,7 @@ class Runner:
             signal.signal(number, handler)
         failed = any(n.error is not None for n in self._done.values())
         state = State.FAILED if failed or error is not None else State.SUCCEEDED
-        if self.cancel.event.is_set():
+        if self.cancel.event.is_set() and error is not None:  # else it came too late to change anything
             state = State.CANCELLED
         with contextlib.suppress(StoreError):
             self.journal.end_run(self.run, state, datetime.now(UTC), self._summary)

@@ -21,7 +21,7 @@ from jupyter_core.utils import ensure_async, run_sync
 from traitlets import Type
 
 TURN = 50
-"""After so many messages that were there already, everything else gets its turn."""
+"""After so many messages everything else gets its turn."""
 STOCK = {
     "jupyter_client.asynchronous.client.AsyncKernelClient": "nbdataops.kernel.client.PromptAsyncKernelClient",
     "jupyter_client.blocking.client.BlockingKernelClient": "nbdataops.kernel.client.PromptBlockingKernelClient",
@@ -86,13 +86,13 @@ class PromptChannel(AsyncZMQSocketChannel):
         assert self.socket is not None
         if self._direct is None:
             self._direct = zmq.Socket.shadow(self.socket)
+        self._in_a_row += 1
+        if self._in_a_row % TURN == 0:
+            # A kernel that never stops talking must not keep timeouts from their turn. Before a message is taken:
+            # who is cancelled here must not have one in hand, which would be lost.
+            await asyncio.sleep(0)
         try:
             parts = self._direct.recv_multipart(zmq.NOBLOCK)
-            self._in_a_row += 1
-            if self._in_a_row % TURN == 0:
-                await asyncio.sleep(
-                    0
-                )  # a kernel that never stops talking must not keep timeouts from their turn
         except zmq.Again:
             if timeout is not None and not await self.socket.poll(int(timeout * 1000)):
                 raise Empty from None

@@ -34,6 +34,8 @@ class PromptOutStream(OutStream):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._taking = False
         """From before bytes are taken from the pipe until they are in the buffer."""
+        self._sending = False
+        """From before the sending thread takes what is in the buffers until all of it is on its way."""
         self._taken = threading.Condition()
         super().__init__(*arguments, **options)  # type: ignore[no-untyped-call]
 
@@ -41,8 +43,17 @@ class PromptOutStream(OutStream):
         """Send what was written, to the stream or to its descriptor, before this call."""
         if self._should_watch and self._is_master_process():  # type: ignore[no-untyped-call]
             self._settle()
-        if self._buffers:
+        # In this order: what is no longer in the buffers is being sent, or is on its way.
+        if self._buffers or self._sending:
             super().flush()  # type: ignore[no-untyped-call]
+
+    def _flush(self) -> None:
+        """Send, in the sending thread: also now and then by itself, and then a flush must wait for it."""
+        self._sending = True
+        try:
+            super()._flush()  # type: ignore[no-untyped-call]
+        finally:
+            self._sending = False
 
     def _settle(self) -> None:
         if threading.current_thread() is self.watch_fd_thread or self._is_settled():

@@ -53,3 +53,28 @@ def test_a_notebook_is_not_written_twice_a_cell(tmp_path: Path, monkeypatch: pyt
 
     assert len(written) == 1, "stock papermill writes 82 times"
     assert len(json.loads((tmp_path / "out.ipynb").read_text())["cells"]) == 40
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"iopub_timeout": 30},
+        {"startup_timeout": 30},
+        {"timeout": 30, "execution_timeout": 20},
+        {"resources": {}},
+    ],
+    ids=str,
+)
+def test_the_settings_of_nbclient_that_papermill_takes_are_taken(
+    tmp_path: Path, settings: dict[str, object]
+) -> None:
+    import papermill
+
+    source = Notebook.write(tmp_path / "in.ipynb", []).path
+
+    papermill.execute_notebook(
+        str(source), str(tmp_path / "out.ipynb"), engine_name="nbdataops", kernel_name="python3",
+        progress_bar=False, **settings,
+    )  # fmt: skip
+
+    assert json.loads((tmp_path / "out.ipynb").read_text())["cells"] == []

@@ -108,3 +108,17 @@ def test_everything_it_was_read_from_is_named(place: Path) -> None:
 
     assert {str(place), *(str(place / f"{name}.dist-info" / "METADATA") for name in ("one", "two"))} <= paths
     assert set(sys.path) - {""} <= paths
+
+
+def test_what_is_no_longer_searched_no_longer_counts(
+    place: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when it stood at the end, as the system's packages do for a virtual environment that sees them."""
+    remembered = tmp_path_factory.mktemp("store") / "environment.json"
+    monkeypatch.setattr(sys, "path", [*sys.path[1:], str(place)])
+    assert "one" in dict(environment(["one"], remembered).packages)
+
+    monkeypatch.setattr(sys, "path", sys.path[:-1])
+    assert "one" not in dict(environment(["one"], remembered).packages)
+    monkeypatch.setattr(module, "_known", {})
+    assert "one" not in dict(environment(["one"], remembered).packages)

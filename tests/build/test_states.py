@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from nbdataops.build.executors import Cancel, StageJob
 from nbdataops.build.executors.fake import FakeKernel
 from nbdataops.build.nodes import Action, State
 from nbdataops.errors import (
+    CancelledError,
     ExitCode,
     GraphError,
     NbdataopsError,
@@ -119,6 +121,21 @@ def test_a_failure_is_told_while_other_stages_still_run(blank: Path) -> None:
 
     states = {n.node.stage: n.state for n in report.execution.nodes}
     assert (states["methods/average"], states["methods/rate"]) == (State.FAILED, State.SUCCEEDED)
+
+
+def test_a_signal_while_the_report_is_written_cancels_the_run(opened: Open) -> None:
+    product = opened()
+
+    def listen(event: dict[str, Any]) -> None:
+        if event.get("text") == "writing the report":
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(CancelledError) as cancelled:
+        product.run(listener=listen)
+
+    assert cancelled.value.exit_code is ExitCode.TERMINATED
+    assert [run["state"] for run in product.journal.runs()] == [State.CANCELLED.value]
+    assert opened().run().exit_code is ExitCode.OK
 
 
 def test_what_was_left_is_done_by_the_next_run(blank: Path, opened: Open) -> None:

@@ -97,3 +97,22 @@ def test_others_get_their_turn_while_messages_are_always_there(converse: Any) ->
         assert seen == [TURN]
 
     converse(talk)
+
+
+def test_who_is_cancelled_at_any_turn_takes_no_message_away(converse: Any) -> None:
+    async def talk(channel: PromptChannel, say: Say) -> None:
+        for number in range(2 * TURN):
+            say(number)
+        heard = []
+        for _ in range(2 * TURN):
+            given_up = asyncio.ensure_future(texts(channel, 1))
+            await asyncio.sleep(0)
+            given_up.cancel()
+            try:
+                heard += await given_up
+            except asyncio.CancelledError:
+                heard.append((await channel.get_msg(10))["content"]["text"])  # Empty when one was lost
+
+        assert heard == list(range(2 * TURN))
+
+    converse(talk)

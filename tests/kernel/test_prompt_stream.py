@@ -60,3 +60,24 @@ def test_a_stream_class_of_the_users_configuration_is_left_alone(start: Start) -
         start().run("import sys\nprint(type(sys.stdout).__module__)").out
         == "nbdataops.kernel.prompt_stream\n"
     )
+
+
+def test_what_is_being_sent_while_a_cell_ends_arrives_before_its_end(start: Start) -> None:
+    kernel = start()
+    # As if the sending thread, which sends now and then by itself, had been interrupted in the middle of it.
+    kernel.run(
+        "import sys, threading, time\n"
+        "taken, stream = threading.Event(), sys.stdout\n"
+        "rotate = stream._rotate_buffers\n"
+        "def slowly():\n"
+        "    held = rotate()\n"
+        "    if held and not taken.is_set():\n"
+        "        taken.set()\n"
+        "        time.sleep(0.2)\n"
+        "    return held\n"
+        "stream._rotate_buffers = slowly"
+    )
+
+    said = kernel.run("print('to be sent')\nstream.pub_thread.schedule(stream._flush)\n_ = taken.wait(10)")
+
+    assert said.out == "to be sent\n"
