@@ -141,6 +141,7 @@ def cdnow_run(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> tuple
     with (shared / "main-job.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not said.exists():
+            shutil.rmtree(target, ignore_errors=True)  # of a run that failed: let this one say how
             shutil.copytree(REPOSITORY / "notebooks" / "cdnow", target, ignore=shutil.ignore_patterns(".*"))
             command = [sys.executable, "-m", "nbdataops", "run", "--product", str(target), "--json"]
             environment = {
