@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,7 +26,10 @@ os.environ["NBDATAOPS_RUNNER"] = "cold"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Fork servers of this test session's own, which all its workers share."""
+    """Fork servers of this test session's own, which all its workers share; and Ctrl-C means what it does in a terminal,
+    also where the tests run in the background of a script, which is told to ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):
         os.environ["NBDATAOPS_KERNEL_DIR"] = tempfile.mkdtemp(prefix="nbdk-")
 
@@ -43,6 +48,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if {"kernel", "browser"} & {mark.name for mark in item.iter_markers()}:
             item.add_marker(pytest.mark.xdist_group("kernels"))
+
+
+@pytest.fixture(autouse=True)
+def _no_loop_of_the_browsers(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Playwright leaves its event loop running in the thread of the tests, where then no other can run."""
+    loop = asyncio._get_running_loop()
+    if loop is None or request.node.get_closest_marker("browser"):
+        yield
+        return
+    asyncio._set_running_loop(None)
+    yield
+    asyncio._set_running_loop(loop)
 
 
 @pytest.fixture(autouse=True)

@@ -38,7 +38,8 @@ class _Signals:
         self._wakeup = signal.set_wakeup_fd(self._theirs.fileno(), warn_on_full_buffer=False)
         self._before = {n: signal.getsignal(n) for n in _PASSED_ON}
         for number, handler in self._before.items():
-            if handler is not signal.SIG_IGN:
+            # A command that catches what it was told to ignore (a run does) must be given it here, too.
+            if handler is not signal.SIG_IGN or number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, lambda *_: None)
         return self
 
