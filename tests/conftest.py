@@ -28,8 +28,9 @@ os.environ["NBDATAOPS_RUNNER"] = "cold"
 def pytest_configure(config: pytest.Config) -> None:
     """Fork servers of this test session's own, which all its workers share; and Ctrl-C means what it does in a terminal,
     also where the tests run in the background of a script, which is told to ignore it."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
     if not hasattr(config, "workerinput"):
         os.environ["NBDATAOPS_KERNEL_DIR"] = tempfile.mkdtemp(prefix="nbdk-")
 
