@@ -332,14 +332,13 @@ def test_a_command_without_server_and_client_ends(alone: Servers, begun: Begun) 
 def test_stop_lets_a_command_end_and_stop_now_ends_it(alone: Servers, begun: Begun) -> None:
     goes_on, _ = begun(WAITS + "print(input())", alone)
     [said] = stop(alone.folder, kernels=False)
-    ended, _ = begun(BUSY, alone)
-
-    stop(alone.folder, kernels=True)
-
     assert said["serves"] == "commands"
     assert [c["words"][1][:6] for c in said["commands"]] == ["import"]
-    assert ended.wait(60) == -signal.SIGTERM
     assert goes_on.communicate(b"on")[0] == b"on\n"
+
+    ended, _ = begun(BUSY, alone)
+    stop(alone.folder, kernels=True)
+    assert ended.wait(60) == -signal.SIGTERM
 
 
 def _server(servers: Servers) -> int:
