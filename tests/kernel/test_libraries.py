@@ -176,6 +176,14 @@ def test_a_frame_is_shown_as_a_table(kernel: Running) -> None:
     ],
 )  # fmt: skip
 def test_it_computes(kernel: Running, code: str, expected: str) -> None:
+    """Each by itself: with pytest-xdist the others may have another kernel."""
+    given = (
+        "import math, numpy as np, pyarrow as pa, pyarrow.parquet as pq\n"
+        "X = np.random.default_rng(2).random((3000, 8)); y = (X[:, 0] > .5).astype(int)\n"
+        "pq.write_table(pa.table({'a': range(200_000), 'b': [1, 2] * 100_000}), 't.parquet')"
+    )
+    kernel.run(given)
+
     assert kernel.run(code).out == expected
 
 
