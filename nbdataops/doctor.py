@@ -7,11 +7,10 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from nbdataops.errors import ExitCode, NbdataopsError
+from nbdataops.finding import Finding
 
 NEEDED = (
     "papermill",
@@ -25,20 +24,6 @@ NEEDED = (
     "anywidget",
 )
 MIN_FREE_BYTES = 1_000_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One check of the doctor."""
-
-    name: str
-    ok: bool
-    what: str
-    todo: str = ""
-    exit_code: ExitCode = ExitCode.INFRASTRUCTURE
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"name": self.name, "ok": self.ok, "what": self.what, "todo": self.todo}
 
 
 def examine(root: Path) -> tuple[Finding, ...]:

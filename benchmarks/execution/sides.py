@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.comparison import Comparison, Duration, PeerMissingError
+from benchmarks.comparison import Comparison, Duration
 from benchmarks.installed_copy import install
+from benchmarks.peer_environments import python_with
 from nbdataops.kernel.status import statuses, stop
 
 ROOT = Path(__file__).parent.parent.parent
@@ -185,29 +184,5 @@ def write_notebook(path: Path, sources: Sequence[str]) -> str:
 
 
 def stock_python() -> Path:
-    """The Python of an environment with stock papermill; PeerMissingError if pip cannot make it."""
-    folder = ROOT / ".venv-peers" / "papermill"
-    python, stamp = folder / "bin" / "python", folder / ".installed"
-    digest = hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()
-    if stamp.exists() and stamp.read_text() == digest:
-        return python
-    print(f"making {os.path.relpath(folder)} ...", file=sys.stderr, flush=True)
-    shutil.rmtree(folder, ignore_errors=True)
-    for command in (
-        [sys.executable, "-m", "venv", str(folder)],
-        [
-            str(python),
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "-r",
-            str(REQUIREMENTS),
-        ],
-        [str(python), "-m", "ipykernel", "install", "--sys-prefix"],
-    ):
-        if subprocess.run(command, stdout=sys.stderr, check=False).returncode:
-            raise PeerMissingError(f"papermill cannot be installed here: {' '.join(command[:4])} ... failed")
-    stamp.write_text(digest)
-    return python
+    """The Python of an environment with stock papermill and its own kernelspec; PeerMissingError if there can be none."""
+    return python_with(REQUIREMENTS, [["-m", "ipykernel", "install", "--sys-prefix"]])

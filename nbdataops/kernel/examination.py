@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from typing import Any
 
+from nbdataops.finding import Finding
 from nbdataops.kernel.cold import NotWarmError
 from nbdataops.kernel.kernelspec import NAME, PROVISIONER
 from nbdataops.kernel.room import lacking_room
@@ -16,19 +15,6 @@ from nbdataops.kernel.status import statuses
 from nbdataops.kernel.switch import off_reason
 
 START_S = 180.0
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at: whether it is as warm kernels need it, what is so, what to do."""
-
-    name: str
-    ok: bool
-    what: str
-    todo: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def examine() -> Iterator[Finding]:
