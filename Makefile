@@ -25,7 +25,7 @@ demo: $(VENV)/.installed  ## the main job: the LTV product on the real CDNOW log
 
 test: $(VENV)/.installed-test  ## all tests, browser included
 	@sh tests/browser/chromium.sh
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
+	$(BIN)/python -m pytest -n 2 -m "not slow"
 
 test-quick: $(VENV)/.installed-test  ## tests without kernels and browsers
 	$(BIN)/python -m pytest -n 2 -m "not kernel and not browser and not slow"

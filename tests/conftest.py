@@ -42,15 +42,6 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With pytest-xdist, everything with kernels stays on one worker: it shares the main job, and its timeouts are
-    those of real kernels, which must not wait for each other."""
-    for item in items:
-        if {"kernel", "browser"} & {mark.name for mark in item.iter_markers()}:
-            item.add_marker(pytest.mark.xdist_group("kernels"))
-
-
 @pytest.fixture(autouse=True)
 def _no_loop_of_the_browsers(request: pytest.FixtureRequest) -> Iterator[None]:
     """Playwright leaves its event loop running in the thread of the tests, where then no other can run."""
