@@ -14,6 +14,7 @@ from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 
 from nbdataops.kernel.kernelspec import PROVISIONER
+from nbdataops.kernel.provisioner import WarmProvisioner
 
 NAME = "nbdataops"
 
@@ -54,8 +55,11 @@ def kernel_manager(folder: Path, preload: Sequence[str] = ()) -> AsyncKernelMana
 
 
 def kill_group(manager: Any) -> None:
-    """Kill the kernel and everything it started that stayed in its process group."""
+    """Kill the kernel and everything it started that stayed in its process group; one that still waits for its fork
+    server is not started."""
     provisioner = getattr(manager, "provisioner", None)
+    if isinstance(provisioner, WarmProvisioner):
+        provisioner.give_up()
     group = getattr(provisioner, "pgid", None) or getattr(provisioner, "pid", None)
     if os.name == "posix" and isinstance(group, int) and group > 1 and group != os.getpgid(0):
         with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -24,5 +25,5 @@ def command(folder: Path, reference: str, as_json: bool) -> int:
         options.print_json({"product": str(folder), "from": reference, "files": [str(f) for f in files]})
     else:
         click.echo(f"{folder}: {len(files)} files from {reference}")
-        click.echo(f"  next: nbdataops plan --product {folder}")
+        click.echo(f"  next: nbdataops plan --product {shlex.quote(str(folder))}")
     return 0

@@ -18,6 +18,10 @@ class NotWarmError(Exception):
     """A kernel cannot be had from a fork server; `str()` is the reason, in words. An ordinary one is started."""
 
 
+class GivenUpError(Exception):
+    """Who asked for a kernel wants none any more; none is started, not an ordinary one either."""
+
+
 @dataclass(frozen=True, slots=True)
 class ColdStart:
     """One kernel that was started the ordinary way: when (seconds since the epoch), where, and why."""

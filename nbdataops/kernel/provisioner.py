@@ -13,6 +13,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,9 +58,18 @@ class WarmProvisioner(LocalProvisioner):
     _lease: Lease | None = None
     """The same as `process` while the kernel is a forked one."""
     _launches = 0
+    _given_up: threading.Event
     _is_ending = False
     """The kernel has been asked to end."""
     _sockets: str | None = None
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._given_up = threading.Event()
+
+    def give_up(self) -> None:
+        """Have a launch that still waits for its fork server raise GivenUpError; may be called by any thread."""
+        self._given_up.set()
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
         if self.parent is not None and off_reason() is None:
@@ -156,7 +166,9 @@ class WarmProvisioner(LocalProvisioner):
         environment = {name: value for name, value in kwargs["env"].items() if name != "JPY_PARENT_PID"}
         connection = connect(ServerPlace(folder, key.name).socket)
         if connection is None:
-            connection = await asyncio.to_thread(server_connection, folder, key, environment, self.idle_s)
+            connection = await asyncio.to_thread(
+                server_connection, folder, key, environment, self.idle_s, given_up=self._given_up
+            )
         lease = Lease(connection)
         try:
             with _standard_streams(lease, kwargs) as files:

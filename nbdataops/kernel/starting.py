@@ -18,7 +18,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from nbdataops.kernel.cold import NotWarmError
+from nbdataops.kernel.cold import GivenUpError, NotWarmError
 from nbdataops.kernel.runtime_folder import connect
 from nbdataops.kernel.server_key import ServerKey
 from nbdataops.kernel.server_place import ServerPlace
@@ -28,32 +28,44 @@ START_S = 120.0
 CANNOT = "no fork server: "
 """How the last line of a log begins whose server could not serve."""
 _POLL_S = 0.02
+_LOOK_S = 0.1
+"""Between looks at whether anybody still waits."""
 _LONGEST_LOG = 100_000
 PROGRAM = "import sys; from nbdataops.kernel.server import main; sys.exit(main(sys.argv[1:]))"
 """Given by `-c`, so that `__main__` has no file, as in a kernel: some libraries look for that when imported."""
 
 
 def server_connection(
-    folder: Path, key: ServerKey, environment: Mapping[str, str], idle_s: float, start_s: float = START_S
+    folder: Path,
+    key: ServerKey,
+    environment: Mapping[str, str],
+    idle_s: float,
+    start_s: float = START_S,
+    given_up: threading.Event | None = None,
 ) -> socket.socket:
-    """A connection to the key's server, which is started if need be. Blocks; raises NotWarmError."""
+    """A connection to the key's server, which is started if need be. Blocks; raises NotWarmError.
+
+    GivenUpError soon after `given_up` is set. A server that was started meanwhile goes on loading, for others.
+    """
+    given_up = given_up or threading.Event()
     place = ServerPlace(folder, key.name)
     deadline = time.monotonic() + start_s
-    pause = threading.Event()
     while time.monotonic() < deadline:
+        if given_up.is_set():
+            raise GivenUpError
         connection = connect(place.socket)
         if connection is not None:
             return connection
         lock = _locked(place.lock)
         if lock is None:
-            pause.wait(_POLL_S)
+            given_up.wait(_POLL_S)
             continue
         try:
             # Between the look and the lock another client may have started one that has retired since, or not.
             connection = connect(place.socket)
             if connection is not None:
                 return connection
-            _start(place, key, environment, idle_s, lock, deadline)
+            _start(place, key, environment, idle_s, lock, deadline, given_up)
         finally:
             os.close(lock)
     raise NotWarmError(f"no fork server within {start_s:.0f} s; its log is {place.log}")
@@ -117,8 +129,9 @@ def _start(
     idle_s: float,
     lock: int,
     deadline: float,
+    given_up: threading.Event,
 ) -> None:
-    """Start a server and wait until it serves. Raises NotWarmError with what it said."""
+    """Start a server and wait until it serves. Raises NotWarmError with what it said, or GivenUpError."""
     reading, writing = os.pipe()
     try:
         command = _command(place, key, idle_s, lock, ("--tell", str(writing)))
@@ -126,7 +139,7 @@ def _start(
         _spawn(command, place.log, environment, (lock, writing)).wait()
         os.close(writing)
         writing = -1
-        answer = _answer(reading, deadline)
+        answer = _answer(reading, deadline, given_up)
     except OSError as error:
         raise NotWarmError(f"the fork server cannot be started: {error}") from error
     finally:
@@ -162,13 +175,17 @@ def _spawn(
         os.close(written)
 
 
-def _answer(reading: int, deadline: float) -> dict[str, object]:
+def _answer(reading: int, deadline: float, given_up: threading.Event) -> dict[str, object]:
     """What the server says about itself; an empty object when it ends without a word."""
     said = b""
     while not said.endswith(b"\n"):
+        if given_up.is_set():
+            raise GivenUpError
         left = deadline - time.monotonic()
-        if left <= 0 or not select.select([reading], [], [], left)[0]:
+        if left <= 0:
             raise NotWarmError("the fork server takes too long to load")
+        if not select.select([reading], [], [], min(left, _LOOK_S))[0]:
+            continue
         piece = os.read(reading, 4096)
         if not piece:
             return {}

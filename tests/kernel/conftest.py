@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from nbdataops.kernel.status import statuses
 from tests.kernel.kernels import Running, Servers
 
 REPOSITORY = Path(__file__).parent.parent.parent
@@ -76,3 +77,11 @@ def start(request: pytest.FixtureRequest) -> Iterator[Callable[..., Running]]:
     yield one
     for kernel in started:
         kernel.close()
+
+
+@pytest.fixture
+def server(alone: Servers, start: Callable[..., Running]) -> int:
+    """The process id of a server that has served a kernel."""
+    start().close()
+    [pid] = [s["pid"] for s in statuses(alone.folder)]
+    return int(pid)

@@ -13,7 +13,11 @@ import pytest
 
 from nbdataops.build.executors import notebook
 from nbdataops.build.nodes import State
+from nbdataops.build.runner import Runner
+from nbdataops.errors import CancelledError
+from nbdataops.kernel import starting
 from nbdataops.kernel.cold import recorded
+from nbdataops.kernel.lease import Lease
 from nbdataops.kernel.provisioner import WarmProvisioner
 from nbdataops.kernel.status import statuses
 from nbdataops.workspace import open_product
@@ -70,23 +74,57 @@ def test_a_stage_whose_time_is_up_before_its_kernel_is_there_is_stopped_all_the_
 ) -> None:
     read = 'from nbdataops import stage\nstage.read("orders", columns=["amount"])'
     Notebook.write(blank / "views" / "sleeps.ipynb", [read, "import time\ntime.sleep(600)"])
+    open_product(blank).build(["prepare/customers"])  # now the fork server is there
     spec = blank / "dataproduct.yaml"
     spec.write_text(spec.read_text() + "execution: {stage_timeout_s: 1}\n")
     expired = threading.Event()
-    launch = WarmProvisioner.launch_kernel
+    launched = Lease.launched
 
-    async def late(self: WarmProvisioner, cmd: list[str], **kwargs: Any) -> Any:
+    async def late(self: Lease, timeout_s: float) -> Any:
+        """The kernel has been forked by then, and its client does not know it yet."""
         await asyncio.to_thread(expired.wait, 60)
-        return await launch(self, cmd, **kwargs)
+        return await launched(self, timeout_s)
 
     expire = notebook._Watch._expire
-    monkeypatch.setattr(WarmProvisioner, "launch_kernel", late)
+    monkeypatch.setattr(Lease, "launched", late)
     monkeypatch.setattr(notebook._Watch, "_expire", lambda watch: (expire(watch), expired.set()))
 
     report = open_product(blank).build(["views/sleeps"])
 
     assert [n.error.code for n in report.execution.failures if n.error is not None] == ["timeout"]
     assert [s["kernels"] for s in statuses(alone.folder)] == [[]]
+
+
+def test_a_stage_that_still_waits_for_its_fork_server_is_cancelled_at_once(
+    alone: Servers, blank: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server never gets to serve: a test that waited for it would end by its timeout."""
+    waits = threading.Event()
+    answer = starting._answer
+
+    def never(reading: int, deadline: float, given_up: threading.Event) -> dict[str, object]:
+        waits.set()
+        nothing, writing = os.pipe()
+        try:
+            return answer(nothing, deadline, given_up)
+        finally:
+            os.close(nothing)
+            os.close(writing)
+
+    monkeypatch.setattr(starting, "_answer", never)
+    product = open_product(blank)
+    runner: list[Runner] = []
+    enter = Runner.__enter__
+    monkeypatch.setattr(Runner, "__enter__", lambda self: (runner.append(self), enter(self))[1])
+    canceller = threading.Thread(target=lambda: (waits.wait(60), runner[0].cancel.cancel()))
+    canceller.start()
+
+    with pytest.raises(CancelledError):
+        product.build(["prepare/customers"])
+
+    canceller.join()
+    assert {n["state"] for n in product.status().nodes} == {"cancelled"}
+    assert recorded(alone.folder) == (), "no ordinary kernel was started instead"
 
 
 @pytest.mark.parametrize("times", [1, 2])

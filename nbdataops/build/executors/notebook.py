@@ -37,8 +37,11 @@ class NotebookExecutor:
 
     def __init__(self) -> None:
         self._preloads: dict[Path, tuple[str, ...]] = {}
-        logging.getLogger("papermill").setLevel(logging.ERROR)
-        logging.getLogger("traitlets").setLevel(logging.ERROR)
+        for library in (
+            "papermill",
+            "traitlets",
+        ):  # what goes wrong is told by `explain`, once and in our words
+            logging.getLogger(library).setLevel(logging.CRITICAL)
 
     def execute(self, job: StageJob, cancel: Cancel) -> None:
         """Run the job's notebook to its end; raises StageError, StageTimeout, KernelError or CancelledError."""
