@@ -53,9 +53,7 @@ class ForkServer:
         self._selector.register(self._woken, selectors.EVENT_READ, self._signalled)
         self._asked = time.monotonic()
         self.forks = Forks(self._selector, self._let_go)
-        self.standbys = StandbyPool(
-            self.forks, self._selector, path.parent, preloaded.ahead, preloaded.environment
-        )
+        self.standbys = StandbyPool(self.forks, self._selector, path.parent, preloaded.ahead)
         self.door = Door(path, self._selector, self._answer)
         self.retired = False
 
@@ -128,7 +126,7 @@ class ForkServer:
         if refusal is not None:
             frames.send(connection, {"refused": refusal})
             return False
-        self.standbys.want(int(frame["standbys"]), request.further)
+        self.standbys.want(int(frame["standbys"]), request)
         kernel = self.standbys.adopt(request, files, connection) if frame["adopt"] else None
         if kernel is None:
             child = self._fork(connection)
@@ -259,7 +257,7 @@ class ForkServer:
             self.standbys.refill()
 
     def _is_idle(self) -> bool:
-        return not self.retired and len(self.standbys.all) == len(self.forks.alive)
+        return not self.retired and all(f.control is not None for f in self.forks.alive.values())
 
     @property
     def _idle_since(self) -> float:

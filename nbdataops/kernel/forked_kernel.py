@@ -10,7 +10,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
@@ -134,17 +134,22 @@ def take_on(request: Surroundings, ahead: Ahead, called: str, searched: Sequence
     except (OSError, ValueError) as error:
         raise RefusedError(f"{request.cwd}: {error}") from error
     _refuse_what_is_hidden(request.cwd, searched, ahead)
-    os.environ.clear()
-    os.environ.update(request.environment)
-    for name, value in ahead.added_variables.items():
-        os.environ.setdefault(name, value)
-    time.tzset()
+    take_environment(request.environment, ahead)
     for module, name in ahead.folders:
         kept = getattr(sys.modules[module], name)
         setattr(sys.modules[module], name, type(kept)(request.cwd))
     _fresh_state()
     with contextlib.suppress(OSError):
         Path("/proc/self/comm").write_text(called)
+
+
+def take_environment(environment: Mapping[str, str], ahead: Ahead) -> None:
+    """Variables and time zone of a client, and what libraries have added when they were imported."""
+    os.environ.clear()
+    os.environ.update(environment)
+    for name, value in ahead.added_variables.items():
+        os.environ.setdefault(name, value)
+    time.tzset()
 
 
 def start_application(arguments: Sequence[str]) -> Any:

@@ -1,6 +1,6 @@
 """A kernel that is initialised ahead of need, on sockets and a key of its own, and adopted when a client comes.
 
-It has been told nothing of its client, so whatever is read while a kernel is initialised decides who may have it:
+It is made for a client like the last one, and whatever is read while a kernel is initialised decides who may have it:
 the same further arguments, the same values of the variables that were read, and an IPython profile without files of
 the user's. Everybody else gets a fresh fork, as does a restart, which must keep its addresses.
 """
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from nbdataops.kernel import frames
-from nbdataops.kernel.environment_reads import INLINE_BACKEND, different, watched
+from nbdataops.kernel.environment_reads import INLINE_BACKEND, SET_ANEW, different, watched
 from nbdataops.kernel.forked_kernel import (
     COMM,
     Ahead,
@@ -32,6 +32,7 @@ from nbdataops.kernel.forked_kernel import (
     live,
     own_signals,
     start_application,
+    take_environment,
     take_on,
 )
 from nbdataops.kernel.leftovers import CHANNELS
@@ -41,10 +42,23 @@ _CONFIGURATIONS = ("ipython_config", "ipython_kernel_config")
 
 
 @dataclass(frozen=True, slots=True)
+class Expected:
+    """The client that a standby is made for, as far as it matters before it comes."""
+
+    further: tuple[str, ...]
+    environment: Mapping[str, str]
+    """Without what is set anew when a standby is adopted."""
+
+    @classmethod
+    def of(cls, request: Request) -> Expected:
+        return cls(request.further, {n: v for n, v in request.environment.items() if n not in SET_ANEW})
+
+
+@dataclass(frozen=True, slots=True)
 class Standby:
     """What a standby kernel says about itself when it is ready."""
 
-    further: tuple[str, ...]
+    expected: Expected
     names_read: frozenset[str]
     absent: tuple[str, ...]
     """Files of configuration that were not there."""
@@ -52,23 +66,27 @@ class Standby:
     """Folders of startup files that held none."""
 
     @classmethod
-    def of(cls, said: dict[str, Any]) -> Standby:
-        return cls(
-            tuple(said["further"]), frozenset(said["names_read"]), tuple(said["absent"]), tuple(said["empty"])
+    def of(cls, said: dict[str, Any], expected: Expected) -> Standby:
+        return cls(expected, frozenset(said["names_read"]), tuple(said["absent"]), tuple(said["empty"]))
+
+    def is_for(self, client: Expected) -> bool:
+        """Whether it was made for a client like this one."""
+        ours = self.expected
+        return client.further == ours.further and not different(
+            self.names_read, ours.environment, client.environment
         )
 
-    def suits(self, request: Request, server: Mapping[str, str]) -> bool:
+    def suits(self, request: Request) -> bool:
         """Whether a fresh kernel of this request would have been initialised in the same way. Raises OSError."""
         return (
-            request.further == self.further
+            self.is_for(Expected.of(request))
             and not request.handed.blocked  # its threads run already, and block nothing
-            and not different(self.names_read, server, request.environment)
             and not any(Path(path).exists() for path in self.absent)
             and not any(map(_startup_files, self.empty))
         )
 
 
-def run_standby(control: socket.socket, prefix: str, further: Sequence[str], ahead: Ahead) -> NoReturn:
+def run_standby(control: socket.socket, prefix: str, expected: Expected, ahead: Ahead) -> NoReturn:
     """Be initialised, say so, wait to be adopted, be a kernel. Ends at once when the server does."""
 
     def prepare() -> Any:
@@ -81,17 +99,18 @@ def run_standby(control: socket.socket, prefix: str, further: Sequence[str], ahe
             os.dup2(null, standard)
         os.close(null)
         own_signals()
+        take_environment(expected.environment, ahead)
         file = _connection_file(prefix)
         try:
             with watched() as names:
-                application = start_application(["-f", str(file), *further])
+                application = start_application(["-f", str(file), *expected.further])
         finally:
             file.unlink(missing_ok=True)
         absent, empty = _profile_paths(application)
         if any(Path(path).exists() for path in absent) or any(map(_startup_files, empty)):
             frames.send(control, {"unusable": "the IPython profile has files of its own"})
             os._exit(0)
-        said = {"further": further, "names_read": sorted(names), "absent": absent, "empty": empty}
+        said = {"names_read": sorted(names), "absent": absent, "empty": empty}
         frames.send(control, {"standby": said})
         return application
 

@@ -6,55 +6,48 @@ import selectors
 import socket
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from nbdataops.kernel import frames
 from nbdataops.kernel.forked_kernel import Ahead, Request
 from nbdataops.kernel.forked_process import Forked, Forks
-from nbdataops.kernel.standby import Standby, run_standby
+from nbdataops.kernel.standby import Expected, Standby, run_standby
 
 REFILL_S = 0.1
 """After a kernel was given away, before the next standby is forked: the kernel in use comes first."""
 
 
 class StandbyPool:
-    """See the module. `environment` is the server's own."""
+    """See the module."""
 
-    def __init__(
-        self,
-        forks: Forks,
-        selector: selectors.BaseSelector,
-        folder: Path,
-        ahead: Ahead,
-        environment: Mapping[str, str],
-    ) -> None:
+    def __init__(self, forks: Forks, selector: selectors.BaseSelector, folder: Path, ahead: Ahead) -> None:
         self.adopted = 0
         self.refill_at: float | None = None
         """When the next one is due; None when none is."""
-        self._forks, self._selector, self._folder = forks, selector, folder
-        self._ahead, self._environment = ahead, environment
-        self._wanted: tuple[int, tuple[str, ...]] = (0, ())
-        """How many standbys, and with which further arguments: as the last client said."""
+        self._forks, self._selector, self._folder, self._ahead = forks, selector, folder, ahead
+        self._number, self._expected = 0, Expected((), {})
+        """How many standbys are wanted, and for which client: one as the last."""
 
     @property
     def all(self) -> list[Forked]:
         """Those that have not been given away, ready or not."""
-        return [forked for forked in self._forks.alive.values() if forked.control is not None]
+        alive = self._forks.alive.values()
+        return [forked for forked in alive if forked.control is not None and forked.kill_at is None]
 
     @property
     def ready(self) -> list[int]:
         """Process ids of those that can be given away."""
         return [forked.pid for forked in self.all if forked.standby is not None]
 
-    def want(self, number: int, further: tuple[str, ...]) -> None:
-        """As many as a client says, ready for its further arguments."""
-        self._wanted = (number, further)
+    def want(self, number: int, request: Request) -> None:
+        """As many as a client says, for clients like it."""
+        self._number, self._expected = number, Expected.of(request)
         self._refill_soon()
 
     def give_up(self) -> None:
         """End them all; no more are forked."""
-        self._wanted = (0, ())
+        self._number = 0
         self.refill_at = None
         for standby in self.all:
             self._forks.end(standby)
@@ -64,7 +57,7 @@ class StandbyPool:
         self.refill_at = None
         if not self._missing():
             return
-        prefix = str(self._folder / f"k{uuid.uuid4().hex[:12]}")
+        prefix, expected = str(self._folder / f"k{uuid.uuid4().hex[:12]}"), self._expected
         ours = theirs = None
         try:
             ours, theirs = socket.socketpair()
@@ -77,20 +70,21 @@ class StandbyPool:
             return
         if child == 0:
             ours.close()
-            run_standby(theirs, prefix, self._wanted[1], self._ahead)
+            run_standby(theirs, prefix, expected, self._ahead)
         theirs.close()
         forked = Forked(child, -1, None, "", prefix, control=ours, receiver=frames.Receiver(ours))
         if self._forks.watch(forked):
-            self._selector.register(ours, selectors.EVENT_READ, lambda: self._speaks(forked))
+            self._selector.register(ours, selectors.EVENT_READ, lambda: self._speaks(forked, expected))
         else:
             ours.close()
 
     def adopt(self, request: Request, files: Sequence[int], connection: socket.socket) -> Forked | None:
-        """Give a standby away, if one suits."""
-        for forked in self.all:
-            if forked.standby is not None and forked.standby.suits(request, self._environment):
-                break
-        else:
+        """Give a standby away, if one suits; else those that suit no client like this one make room."""
+        ready = [(forked, forked.standby) for forked in self.all if forked.standby is not None]
+        forked = next((forked for forked, standby in ready if standby.suits(request)), None)
+        if forked is None:
+            for unfit, standby in ready:
+                self._end_if_unfit(unfit, standby)
             return None
         assert forked.control is not None
         try:
@@ -106,20 +100,26 @@ class StandbyPool:
         self.adopted += 1
         return forked
 
+    def _end_if_unfit(self, forked: Forked, standby: Standby) -> None:
+        if not standby.is_for(self._expected):
+            self._forks.end(forked)
+            self._refill_soon()
+
     def _missing(self) -> bool:
-        return self._wanted[0] > len(self.all)
+        return self._number > len(self.all)
 
     def _refill_soon(self) -> None:
         if self._missing():
             self.refill_at = time.monotonic() + REFILL_S
 
-    def _speaks(self, forked: Forked) -> None:
+    def _speaks(self, forked: Forked, expected: Expected) -> None:
         assert forked.receiver is not None
         assert forked.control is not None
         forked.receiver.pump()
         frame = forked.receiver.next() or {}
         if "standby" in frame:
-            forked.standby = Standby.of(frame["standby"])
+            forked.standby = Standby.of(frame["standby"], expected)
+            self._end_if_unfit(forked, forked.standby)  # another client has come meanwhile
             self._refill_soon()
         elif forked.receiver.ended or "unusable" in frame:
             if "unusable" in frame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -107,3 +108,34 @@ def test_further_arguments_get_a_fresh_fork(start: Start, standby: int) -> None:
 
     assert kernel.pid != standby
     assert len(kernel.run("1\n2").results) == 2
+
+
+@pytest.mark.parametrize(
+    "launch",
+    [
+        {"extra_arguments": ["--InteractiveShell.ast_node_interactivity=all"]},
+        {"env": {"PYTEST_CURRENT_TEST": "x"}},  # ipykernel reads it while it is initialised
+    ],
+)
+def test_the_next_standby_is_made_for_clients_like_the_last(
+    warm: Servers, start: Start, standby: int, launch: dict[str, Any]
+) -> None:
+    other = start(**launch)
+    made = wait_for(lambda: standby_beside(warm, other) != standby and standby_beside(warm, other))
+
+    second = start(**launch)
+
+    assert [other.pid == standby, second.pid] == [False, made]
+    assert not psutil.pid_exists(standby)
+
+
+def test_what_a_standby_was_made_with_is_not_the_next_clients(start: Start, warm: Servers) -> None:
+    first = start(env={"MINE": "of the first", "JPY_SESSION_NAME": "first.ipynb", "TZ": "Asia/Tokyo"})
+    standby = standby_beside(warm, first)
+    second = start(env={"TZ": "UTC"})
+
+    said = second.run(
+        "import os, time\nprint(os.environ.get('MINE'), time.tzname[0], '__session__' in globals())"
+    )
+
+    assert (second.pid, said.out) == (standby, "None UTC False\n")
