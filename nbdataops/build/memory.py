@@ -8,11 +8,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
+FIRST_S = 0.05
 EVERY_S = 0.25
-AT_MOST_EVERY_S = 0.05
-"""Between two looks at moments that matter: a look takes milliseconds, a cell may take less."""
+SHARE = 20
+"""A look takes 10 ms for 200 MB: at most one part of so many of the time is spent on looking."""
 PROC = Path("/proc")
 CGROUPS = Path("/sys/fs/cgroup")
 
@@ -45,28 +48,58 @@ def _of_groups(proc: Path, cgroups: Path) -> Iterator[int]:
                 yield max(0, most - taken + _counters(group / "memory.stat").get(cache, 0))
 
 
-def tree_bytes(pid: int, proc: Path = PROC) -> tuple[int, int] | None:
-    """(bytes now, bytes at least at the peak) of a process and all that it started; None when it is gone.
+class Taken(NamedTuple):
+    """Bytes of a process and all that it started: now, and at least at the peak.
 
     Counted is resident memory that no other process holds, too: a forked kernel shares its libraries with the fork
     server and with other kernels. The peak is that of the process itself and what its children take now; who asks now
     and then keeps the largest.
     """
-    own = _alone(pid, proc)
+
+    now: int
+    peak: int
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was seen of a process: `shared` with others that hold it, too, and what its children take, in bytes."""
+
+    own: Taken
+    shared: int
+    children: int
+
+    @property
+    def taken(self) -> Taken:
+        return Taken(*(n + self.children for n in self.own))
+
+
+def look(pid: int, proc: Path = PROC) -> Look | None:
+    """Look at all memory of a process and its children; None when it is gone. Takes 10 ms for 200 MB."""
+    shared = _shared(pid, proc)
+    own = _alone(pid, shared, proc)
     if own is None:
         return None
-    children = sum(taken[0] for c in _descendants(pid, proc) if (taken := _alone(c, proc)) is not None)
-    return own[0] + children, own[1] + children
+    children = (_alone(child, _shared(child, proc), proc) for child in _descendants(pid, proc))
+    return Look(own, shared, sum(taken.now for taken in children if taken is not None))
 
 
-def _alone(pid: int, proc: Path) -> tuple[int, int] | None:
+def glance(pid: int, before: Look, proc: Path = PROC) -> Look | None:
+    """The same as far as it is told at once: what is shared, and the children, are as they were."""
+    own = _alone(pid, before.shared, proc)
+    return replace(before, own=own) if own is not None else None
+
+
+def _shared(pid: int, proc: Path) -> int:
+    rollup = _fields(proc / str(pid) / "smaps_rollup")
+    return rollup.get("Shared_Clean", 0) + rollup.get("Shared_Dirty", 0)
+
+
+def _alone(pid: int, shared: int, proc: Path) -> Taken | None:
     status = _fields(proc / str(pid) / "status")
     if "VmRSS" not in status:
         return None
-    rollup = _fields(proc / str(pid) / "smaps_rollup")
-    shared = rollup.get("Shared_Clean", 0) + rollup.get("Shared_Dirty", 0)
     now = max(0, status["VmRSS"] - shared)
-    return now, max(now, status.get("VmHWM", 0) - shared)
+    return Taken(now, max(now, status.get("VmHWM", 0) - shared))
 
 
 def _descendants(pid: int, proc: Path) -> Iterator[int]:
@@ -83,13 +116,13 @@ def _descendants(pid: int, proc: Path) -> Iterator[int]:
 class MemoryWatch:
     """Looks at a process now and then while the block runs, and tells what it takes: `tell(now, peak)` in bytes.
 
-    `pid` gives None until the process is there. `look` may also be called at moments that matter.
+    `pid` gives None until the process is there.
     """
 
     def __init__(self, pid: Callable[[], int | None], tell: Callable[[int, int], None]) -> None:
         self._pid, self._tell = pid, tell
         self._peak = 0
-        self._looked = float("-inf")
+        self._seen: Look | None = None
         self._lock = threading.Lock()
         self._ended = threading.Event()
 
@@ -102,21 +135,33 @@ class MemoryWatch:
         self._ended.set()
         self._thread.join()
 
-    def _watch(self) -> None:
-        while not self._ended.wait(EVERY_S):
-            self.look()
-
-    def look(self, *, surely: bool = False) -> None:
-        if not surely and time.monotonic() - self._looked < AT_MOST_EVERY_S:
-            return
-        self._looked = time.monotonic()
+    def note(self, *, last: bool = False) -> None:
+        """At a moment that matters: what is told at once. At the `last` one somebody must have looked."""
         pid = self._pid()
-        taken = tree_bytes(pid) if pid is not None else None
-        if taken is None:
+        if pid is None:
+            return
+        if self._seen is not None:
+            self._saw(glance(pid, self._seen))
+        elif last:
+            self._saw(look(pid))
+
+    def _watch(self) -> None:
+        """The first look is early, for stages that take no time, and goes on beside their first cells."""
+        pause = FIRST_S
+        while not self._ended.wait(pause):
+            pid = self._pid()
+            if pid is not None:
+                began = time.monotonic()
+                self._saw(look(pid))
+                pause = max(EVERY_S, SHARE * (time.monotonic() - began))
+
+    def _saw(self, seen: Look | None) -> None:
+        if seen is None:
             return
         with self._lock:
-            self._peak = max(self._peak, *taken)
-            self._tell(taken[0], self._peak)
+            self._seen = seen
+            self._peak = max(self._peak, *seen.taken)
+            self._tell(seen.taken.now, self._peak)
 
 
 def _fields(path: Path) -> dict[str, int]:

@@ -14,11 +14,11 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from nbdataops.build.afterwards import Afterwards
 from nbdataops.build.assign import make_assignment, write_assignment
 from nbdataops.build.check_node import check_output
 from nbdataops.build.collect import collect
@@ -85,7 +85,7 @@ class Runner:
         self._lock = threading.Lock()
         self._halted: NodeRun | None = None
         self._told = False
-        self._removals = ThreadPoolExecutor(1, "removals")
+        self._afterwards = Afterwards()
 
     # ------------------------------------------------------------------ life
     def __enter__(self) -> Runner:
@@ -110,7 +110,7 @@ class Runner:
             self.journal.end_run(self.run, state, datetime.now(UTC), self._summary)
         with contextlib.suppress(OSError):
             self.events.emit("run_ended", run=self.run, state=state.value)
-        self._removals.shutdown()
+        self._afterwards.finish()
         shutil.rmtree(self.folder / "work", ignore_errors=True)
 
     _summary: Mapping[str, Any] = {}
@@ -254,6 +254,7 @@ class Runner:
             threads=max(1, (os.cpu_count() or 1) // self.jobs),
             on_cell=lambda done, total: self.events.emit("cell", node=node.id, done=done, total=total),
             on_memory=lambda now, peak: load.take(node.id, now, peak),
+            afterwards=self._afterwards.do,
         )
         try:
             self.executor().execute(job, self.cancel)
@@ -261,11 +262,10 @@ class Runner:
             if (peak := load.peak(node.id)) is not None:
                 with contextlib.suppress(StoreError):  # what the stage itself comes to tells more
                     self.journal.remember_peak(self.run, node.id, node.stage, peak)
-        sign(notebook)
         self._still_same(stage.module_digests, world)
         output = collect(node, world, deposit, self.reader.store)
-        # Nobody waits for it but the end of the run: on some disks a folder takes milliseconds.
-        self._removals.submit(shutil.rmtree, work, ignore_errors=True)
+        self._afterwards.do(lambda: sign(notebook))
+        self._afterwards.do(lambda: shutil.rmtree(work, ignore_errors=True))
         return output, str(notebook.relative_to(self.store.root))
 
     def _still_same(self, digests: Sequence[tuple[str, str]], world: World) -> None:

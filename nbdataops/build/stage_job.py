@@ -22,6 +22,7 @@ def make_job(
     threads: int,
     on_cell: Callable[[int, int], None],
     on_memory: Callable[[int, int], None],
+    afterwards: Callable[[Callable[[], None]], None],
 ) -> StageJob:
     """What an executor needs; `threads` is the share of the cores for BLAS, OpenMP and the like.
 
@@ -52,4 +53,5 @@ def make_job(
         ),
         on_cell=on_cell,
         on_memory=on_memory,
+        afterwards=afterwards,
     )

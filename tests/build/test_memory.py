@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from nbdataops.build.memory import MemoryWatch, available_bytes, tree_bytes
+from nbdataops.build.memory import MemoryWatch, Taken, available_bytes, glance, look
 
 MB = 2**20
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
@@ -18,6 +19,11 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
 def put(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
+
+
+def taken(pid: int, proc: Path = Path("/proc")) -> Taken | None:
+    seen = look(pid, proc)
+    return seen.taken if seen is not None else None
 
 
 @pytest.fixture
@@ -64,13 +70,29 @@ def test_a_process_takes_what_its_children_take_too(proc: Path) -> None:
     put(proc / "9" / "status", "VmRSS:\t 3 kB\n")
     put(proc / "10" / "status", "VmRSS:\t 1 kB\n")
 
-    assert tree_bytes(7, proc) == (74 * 1024, 114 * 1024)
+    assert taken(7, proc) == (74 * 1024, 114 * 1024)
 
     put(proc / "7" / "smaps_rollup", "5588-7ffc [rollup]\nShared_Clean:  10 kB\nShared_Dirty:  30 kB\n")
-    assert tree_bytes(7, proc) == (34 * 1024, 74 * 1024), (
-        "what a forked kernel shares with others is not its own"
-    )
-    assert tree_bytes(11, proc) is None
+    assert taken(7, proc) == (34 * 1024, 74 * 1024), "what a forked kernel shares with others is not its own"
+    assert taken(11, proc) is None
+
+
+def test_at_a_glance_what_is_shared_and_the_children_are_as_they_were(proc: Path) -> None:
+    put(proc / "7" / "status", "VmHWM:\t 90 kB\nVmRSS:\t 50 kB\n")
+    put(proc / "7" / "smaps_rollup", "Shared_Clean:  10 kB\n")
+    put(proc / "7" / "task" / "7" / "children", "8 ")
+    put(proc / "8" / "status", "VmRSS:\t 3 kB\n")
+    before = look(7, proc)
+    assert before is not None
+    put(proc / "7" / "status", "VmHWM:\t 200 kB\nVmRSS:\t 60 kB\n")
+    put(proc / "7" / "smaps_rollup", "Shared_Clean:  11 kB\n")
+    put(proc / "8" / "status", "VmRSS:\t 4 kB\n")
+
+    after = glance(7, before, proc)
+
+    assert after is not None
+    assert after.taken == Taken(53 * 1024, 193 * 1024)
+    assert glance(11, before, proc) is None
 
 
 @linux
@@ -81,12 +103,12 @@ def test_the_peak_of_a_process_is_known_after_it_let_go_of_the_memory() -> None:
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        taken = tree_bytes(process.pid)
+        seen = taken(process.pid)
         process.communicate("\n")
 
-    assert taken is not None
-    assert taken[1] > 80 * MB
-    assert taken[0] < taken[1]
+    assert seen is not None
+    assert seen.peak > 80 * MB
+    assert seen.now < seen.peak
 
 
 @linux
@@ -94,11 +116,19 @@ def test_a_watch_keeps_the_largest_and_knows_nothing_of_who_is_not_there() -> No
     told: list[tuple[int, int]] = []
 
     with MemoryWatch(os.getpid, lambda now, peak: told.append((now, peak))) as watch:
-        watch.look()
-        watch.look(surely=True)
+        watch.note(last=True)
+        watch.note()
     with MemoryWatch(lambda: None, lambda now, peak: told.clear()) as watch:
-        watch.look()
+        watch.note(last=True)
 
     assert len(told) >= 2
     assert told[-1][1] == max(peak for _, peak in told)
     assert all(now <= peak for now, peak in told)
+
+
+@linux
+def test_a_watch_looks_by_itself() -> None:
+    looked = threading.Event()
+
+    with MemoryWatch(os.getpid, lambda now, peak: looked.set()):
+        assert looked.wait(60)

@@ -29,6 +29,7 @@ class StageJob:
     """One execution. `injected` is the source of the injected parameters cell, typed by annotation.
 
     `on_cell(done, total)` counts cells; `on_memory(now, peak)` tells now and then, in bytes, what the kernel takes.
+    `afterwards(work)` takes work that the stage's end need not wait for.
     """
 
     stage: str
@@ -44,6 +45,7 @@ class StageJob:
     redact: tuple[str, ...] = ()
     on_cell: Callable[[int, int], None] = field(default=lambda done, total: None)
     on_memory: Callable[[int, int], None] = field(default=lambda now, peak: None)
+    afterwards: Callable[[Callable[[], None]], None] = field(default=lambda work: work())
 
 
 @dataclass(slots=True)

@@ -57,7 +57,8 @@ class NotebookExecutor:
             raise watch.explain(error, last_words(folder / "kernel.log")) from error
         finally:
             kill_group(watch.manager)
-            shutil.rmtree(folder, ignore_errors=True)
+            # On some disks that takes milliseconds.
+            job.afterwards(lambda: shutil.rmtree(folder, ignore_errors=True))
 
     def _preload(self, root: Path) -> tuple[str, ...]:
         """What the product's notebooks and modules import; read once, lest every edit asks for another fork server."""
@@ -75,7 +76,7 @@ class NotebookExecutor:
         import papermill
 
         def on_cell(done: int, total: int) -> None:
-            memory.look(surely=done == total)  # after the last cell the kernel's peak is known
+            memory.note(last=done == total)
             job.on_cell(done, total)
 
         nb = nbformat.read(io.StringIO(job.notebook.decode("utf-8")), as_version=4)
