@@ -20,9 +20,16 @@ USUAL = (
 )
 """Preloaded for any notebook: what most analyses import sooner or later. Those not installed are left out."""
 
-OURS = {"nbdataops.stage": ("xxhash",), "nbdataops.ltv": ("sklearn.ensemble", "scipy.special")}
-"""What our own modules import when they are used. Where nbdataops is installed in editable mode they are not
-preloaded themselves."""
+STAGE_CALLS = tuple(
+    f"nbdataops.session.{call}"
+    for call in ("read", "labelled", "sql", "write", "estimate", "outcome", "evidence", "mark", "secrets")
+)
+OURS = {
+    "nbdataops.stage": ("xxhash", *STAGE_CALLS, "nbdataops.store.snapshots"),
+    "nbdataops.ltv": ("sklearn.ensemble", "scipy.special"),
+}
+"""What our own modules import when they are used. Where nbdataops is installed in editable mode those of nbdataops are
+not preloaded."""
 
 
 def imported_names(sources: Iterable[str]) -> tuple[str, ...]:

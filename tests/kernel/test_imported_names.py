@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from pathlib import Path
 
 import pytest
 
-from nbdataops.kernel.imported_names import USUAL, imported_names, notebook_sources, preload_for
+from nbdataops.kernel.imported_names import STAGE_CALLS, USUAL, imported_names, notebook_sources, preload_for
 from nbdataops.kernel.third_party import Installed
 
 REPOSITORY = Path(__file__).parent.parent.parent
@@ -64,6 +65,26 @@ def test_the_shipped_list_has_every_package_that_the_reference_products_import()
     imported = {name.partition(".")[0] for name in preload_for(REPOSITORY / "notebooks")} - local
 
     assert imported - tops == set()
+
+
+def test_what_the_stage_calls_import_when_they_are_used_is_preloaded(tmp_path: Path) -> None:
+    """It takes longer to import than many a stage takes."""
+    shipped = json.loads((REPOSITORY / "kernels" / "nbdataops" / "kernel.json").read_text())
+    source = (REPOSITORY / "nbdataops" / "stage.py").read_text()
+    functions = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
+    late = {
+        node.module
+        for function in functions
+        for node in ast.walk(function)
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("nbdataops.session.")
+    } - {"nbdataops.session.current"}  # comes with the others
+    late.add("nbdataops.store.snapshots")  # of an assignment
+    (tmp_path / "a.py").write_text("from nbdataops import stage")
+
+    assert len(late) > 5
+    assert late == {*STAGE_CALLS, "nbdataops.store.snapshots"}
+    assert late <= set(preload_for(tmp_path))
+    assert late <= set(shipped["metadata"]["kernel_provisioner"]["config"]["preload"])
 
 
 def test_a_module_is_found_without_importing_it() -> None:
