@@ -95,7 +95,9 @@ class BoundedManager(NotebookExecutionManager):  # type: ignore[misc]
             # papermill turns every pending cell into a completed one; a cell that never ran is pending.
             for cell, status in zip(self.nb.cells, reached, strict=True):
                 cell.metadata.papermill["status"] = status
-        self.save(always=True)
+        # papermill itself writes what it gets back to its output path, which takes long for long notebooks.
+        if self.options.output is not None or sys.exc_info()[1] is not None:
+            self.save(always=True)
         if self.options.live is not None:
             self.options.live.remove()
 

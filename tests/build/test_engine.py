@@ -55,6 +55,39 @@ def test_a_notebook_is_not_written_twice_a_cell(tmp_path: Path, monkeypatch: pyt
     assert len(json.loads((tmp_path / "out.ipynb").read_text())["cells"]) == 40
 
 
+def test_what_papermill_writes_itself_is_not_written_by_the_engine_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import papermill
+
+    monkeypatch.setattr(engine, "atomic_write", lambda path, data: pytest.fail("written by the engine"))
+    source = Notebook.write(tmp_path / "in.ipynb", ["print(6 * 7)"]).path
+    out = tmp_path / "out.ipynb"
+
+    papermill.execute_notebook(
+        str(source), str(out), engine_name="nbdataops", kernel_name="python3", progress_bar=False
+    )
+
+    notebook = json.loads(out.read_text())
+    assert notebook["cells"][0]["outputs"][0]["text"] == ["42\n"]
+    assert notebook["metadata"]["papermill"]["duration"] > 0
+
+
+def test_what_a_kernel_printed_before_it_died_is_in_papermills_output(tmp_path: Path) -> None:
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+
+    source = Notebook.write(tmp_path / "in.ipynb", ["print(6 * 7)", "import os; os._exit(3)"]).path
+    out = tmp_path / "out.ipynb"
+
+    with pytest.raises(DeadKernelError):
+        papermill.execute_notebook(
+            str(source), str(out), engine_name="nbdataops", kernel_name="python3", progress_bar=False
+        )
+
+    assert json.loads(out.read_text())["cells"][0]["outputs"][0]["text"] == ["42\n"]
+
+
 @pytest.mark.parametrize(
     "settings",
     [
