@@ -27,7 +27,7 @@ def measure(rounds: int) -> list[Comparison]:
         stock.does("notebook", path=small, kernel="python3")
         compared = as_fast(
             f"{MB} MB of output, then {CELLS} cells",
-            lambda: ours.does("notebook", path=mine, kernel="nbdataops", engine="nbdataops", keep_all=True),
+            lambda: ours.does("notebook", path=mine, kernel="nbdataops", engine="nbdataops"),
             API,
             lambda: stock.does("notebook", path=other, kernel="python3"),
             rounds,

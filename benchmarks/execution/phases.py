@@ -46,7 +46,8 @@ class Phases:
 
         owners: list[Any] = [NotebookClient, NotebookExecutionManager, papermill.execute]
         if self.engine == "nbdataops":
-            from nbdataops.build.engine import BoundedClient, BoundedManager
+            from nbdataops.build.engine import BoundedClient
+            from nbdataops.build.saves import BoundedManager
 
             owners += [BoundedClient, BoundedManager]
         self._running = [PARTS[-1]]

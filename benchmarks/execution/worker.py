@@ -34,10 +34,10 @@ def ready(kernel: str) -> float:
     return seconds
 
 
-def notebook(path: str, kernel: str, engine: str | None = None, keep_all: bool = False) -> float:
-    """Seconds of papermill's execution of a notebook. `keep_all`: the engine's bound on output is lifted."""
+def notebook(path: str, kernel: str, engine: str | None = None) -> float:
+    """Seconds of papermill's execution of a notebook."""
     began = time.perf_counter()
-    _execute(path, path + ".out", kernel, engine, **(_unbounded() if keep_all else {}))
+    _execute(path, path + ".out", kernel, engine)
     return time.perf_counter() - began
 
 
@@ -128,12 +128,6 @@ def _execute(path: str, out: str, kernel: str, engine: str | None, **more: Any) 
     import papermill
 
     papermill.execute_notebook(path, out, kernel_name=kernel, engine_name=engine, progress_bar=False, **more)
-
-
-def _unbounded() -> dict[str, Any]:
-    from nbdataops.build.engine import EngineOptions
-
-    return {"nbdataops": EngineOptions(output_bytes=2**40)}
 
 
 def _is_idle(message: dict[str, Any], request: str) -> bool:

@@ -1,105 +1,22 @@
-"""papermill's engine `nbdataops`: the same notebook out, fewer writes, typed parameters, bounded output.
-
-Stock papermill writes the whole file twice per cell, which is the main cost of long notebooks. Here it is
-written at most every few seconds, at most a tenth of the time, always after an error and at the end, and
-always atomically.
-"""
+"""papermill's engine `nbdataops`: the same notebook out, fewer writes (`saves`), typed parameters, bounded output."""
 
 from __future__ import annotations
 
-import json
-import sys
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+import asyncio
+import contextlib
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import IO, Any
+from typing import Any
 
 import nbformat
 from jupyter_core.utils import run_sync
 from papermill.clientwrap import PapermillNotebookClient
-from papermill.engines import NBClientEngine, NotebookExecutionManager
+from papermill.engines import NBClientEngine
 from papermill.log import logger
 
-from nbdataops.build.live_log import LiveLog
-from nbdataops.store.locations import atomic_write
-
-
-@dataclass(frozen=True, slots=True)
-class EngineOptions:
-    """What the runner tells the engine about one stage; papermill passes it through as `nbdataops=`."""
-
-    new_manager: Callable[[], Any] | None = None
-    cwd: str | None = None
-    environment: dict[str, str] | None = None
-    log: IO[bytes] | None = None
-    output: Path | None = None
-    injected: str | None = None
-    output_bytes: int = 5_000_000
-    save_every_s: float = 2.0
-    redact: tuple[str, ...] = ()
-    on_cell: Callable[[int, int], None] = field(default=lambda done, total: None)
-    live: LiveLog | None = None
-    may_start_again: Callable[[], bool] = field(default=lambda: True)
-
-
-class BoundedManager(NotebookExecutionManager):  # type: ignore[misc]
-    """Saves at most every `save_every_s` seconds and at most a tenth of the time."""
-
-    def __init__(self, nb: Any, options: EngineOptions, **kwargs: Any) -> None:
-        super().__init__(nb, **kwargs)
-        self.options = options
-        self._next_save = time.monotonic() + options.save_every_s
-
-    def save(self, *, always: bool = False, **kwargs: Any) -> None:
-        target = self.options.output or self.output_path
-        started = time.monotonic()
-        if target is None or (not always and started < self._next_save):
-            return
-        if isinstance(target, str) and "://" in target:
-            super().save(**kwargs)  # a bucket or a server: papermill knows how to write there
-        else:
-            atomic_write(Path(target), notebook_bytes(self.nb, self.options.redact))
-        ended = time.monotonic()
-        self._next_save = ended + max(self.options.save_every_s, 10 * (ended - started))
-        self.last_save_time = self.now()
-
-    def cell_start(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:
-        super().cell_start(cell, cell_index, **kwargs)
-        if self.options.live is not None:
-            self.options.live.cell((cell_index or 0) + 1, len(self.nb.cells))
-
-    def cell_complete(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:
-        if (
-            sys.exc_info()[1] is not None
-        ):  # a timeout or a dead kernel is on its way up: this cell did not complete
-            cell.metadata.papermill["status"] = self.FAILED
-            self.nb.metadata.papermill["exception"] = True
-        if cell.get("cell_type") == "code":
-            cell.outputs = joined_streams(cell.get("outputs", []))
-        super().cell_complete(cell, cell_index, **kwargs)
-        if self.options.live is not None:
-            self.options.live.ended((cell_index or 0) + 1, cell.metadata.papermill["status"])
-        self.options.on_cell((cell_index or 0) + 1, len(self.nb.cells))
-
-    def cell_exception(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:
-        super().cell_exception(cell, cell_index, **kwargs)
-        self.save(always=True)
-
-    def notebook_complete(self, **kwargs: Any) -> None:
-        failed = bool(self.nb.metadata.papermill.get("exception"))
-        reached = [c.metadata.papermill["status"] for c in self.nb.cells]
-        super().notebook_complete(**kwargs)
-        if failed:
-            # papermill turns every pending cell into a completed one; a cell that never ran is pending.
-            for cell, status in zip(self.nb.cells, reached, strict=True):
-                cell.metadata.papermill["status"] = status
-        # papermill itself writes what it gets back to its output path, which takes long for long notebooks.
-        if self.options.output is not None or sys.exc_info()[1] is not None:
-            self.save(always=True)
-        if self.options.live is not None:
-            self.options.live.remove()
+from nbdataops.build.engine_options import EngineOptions
+from nbdataops.build.saves import BoundedManager
+from nbdataops.errors import StoreError
 
 
 class BoundedClient(PapermillNotebookClient):  # type: ignore[misc]
@@ -133,16 +50,37 @@ class BoundedClient(PapermillNotebookClient):  # type: ignore[misc]
         await super().async_start_new_kernel(**self._start)
         return await super().async_start_new_kernel_client()
 
+    async def async_execute_cell(self, *args: Any, **kwargs: Any) -> Any:
+        """Execute a cell; while it runs the notebook is saved whenever it is due."""
+        loop = asyncio.get_running_loop()
+        timer: asyncio.TimerHandle
+
+        def save() -> None:
+            nonlocal timer
+            with contextlib.suppress(OSError, StoreError):  # what is saved after the cell tells
+                self.nb_man.save()
+            timer = loop.call_later(self.nb_man.due_s, save)
+
+        timer = loop.call_later(self.nb_man.due_s, save)
+        if not self.nb_man.saves_during_cells:
+            timer.cancel()
+        try:
+            return await super().async_execute_cell(*args, **kwargs)
+        finally:
+            timer.cancel()
+
     # nbclient made its blocking methods of its own coroutines: these must be made of ours.
+    execute_cell = run_sync(async_execute_cell)
     start_new_kernel = run_sync(async_start_new_kernel)
     start_new_kernel_client = run_sync(async_start_new_kernel_client)
 
     def output(self, outs: list[Any], msg: dict[str, Any], display_id: str | None, cell_index: int) -> Any:
         size = _size(msg["content"])
-        if msg["msg_type"] != "error" and self.kept + size > self.options.output_bytes:
+        limit = self.options.output_bytes
+        if msg["msg_type"] != "error" and limit is not None and self.kept + size > limit:
             if not self.dropped:
-                limit = f"{self.options.output_bytes / 1e6:g} MB"
-                text = f"[nbdataops: this stage printed more than {limit}; further output is not kept]\n"
+                most = f"{limit / 1e6:g} MB"
+                text = f"[nbdataops: this stage printed more than {most}; further output is not kept]\n"
                 outs.append(nbformat.v4.new_output("stream", name="stderr", text=text))
             self.dropped += size
             return None
@@ -171,7 +109,7 @@ class BoundedEngine(NBClientEngine):  # type: ignore[misc]
         output_path: str | None = None,
         progress_bar: bool | dict[str, Any] = True,
         log_output: bool = False,
-        autosave_cell_every: int = 0,
+        autosave_cell_every: float = 30,
         nbdataops: EngineOptions | None = None,
         **kwargs: Any,
     ) -> Any:
@@ -183,7 +121,7 @@ class BoundedEngine(NBClientEngine):  # type: ignore[misc]
             output_path=output_path,
             progress_bar=progress_bar,
             log_output=log_output,
-            autosave_cell_every=0,
+            autosave_cell_every=autosave_cell_every,
         )
         manager.notebook_start()
         try:
@@ -237,39 +175,6 @@ class BoundedEngine(NBClientEngine):  # type: ignore[misc]
         return client.execute(**start)
 
 
-def joined_streams(outputs: list[Any]) -> list[Any]:
-    """Consecutive pieces of one stream as one output, progress bars as they ended. Linear in what was printed.
-
-    (nbclient's own way, a regular expression, takes seconds for a line of 100 kB, deaf to any timeout.)
-    """
-    joined: list[Any] = []
-    pieces: list[str] = []
-    for output in outputs:
-        stream = output["output_type"] == "stream"
-        if stream and pieces and joined[-1]["name"] == output["name"]:
-            pieces.append(output["text"])
-            continue
-        if pieces:
-            joined[-1]["text"] = _settled("".join(pieces))
-        joined.append(output)
-        pieces = [output["text"]] if stream else []
-    if pieces:
-        joined[-1]["text"] = _settled("".join(pieces))
-    return joined
-
-
-def _settled(text: str) -> str:
-    """What a terminal shows in the end: after a carriage return a line is written anew.
-
-    >>> _settled("10 %\\r55 %\\r100 %\\ndone\\n")
-    '100 %\\ndone\\n'
-    """
-    if "\r" not in text:
-        return text
-    lines = text.replace("\r\n", "\n").split("\n")
-    return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)
-
-
 def type_injected_cell(nb: Any, source: str | None) -> None:
     """Give the injected parameters cell the typed source; papermill carries parameters as JSON."""
     if not source:
@@ -277,22 +182,6 @@ def type_injected_cell(nb: Any, source: str | None) -> None:
     for cell in nb.cells:
         if "injected-parameters" in cell.metadata.get("tags", []):
             cell.source = source
-
-
-def notebook_bytes(nb: Any, redact: tuple[str, ...] = ()) -> bytes:
-    """The file of a notebook, secrets' values replaced wherever they stand."""
-    text = str(nbformat.writes(nb, version=4))
-    for secret in redact:
-        for form in {secret, _inside_json(secret)}:
-            if form:
-                text = text.replace(form, "[secret]")
-    if not text.endswith("\n"):
-        text += "\n"
-    return text.encode("utf-8", "replace")
-
-
-def _inside_json(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
 def _size(content: Any) -> int:

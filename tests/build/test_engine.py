@@ -8,9 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from nbformat.v4 import new_notebook
 
-from nbdataops.build import engine
+from nbdataops.build import saves
+from nbdataops.build.engine_options import EngineOptions
 from tests.conftest import Notebook
+from tests.kernel.kernels import wait_for
 
 pytestmark = pytest.mark.kernel
 
@@ -32,16 +35,16 @@ def test_a_notebook_is_not_written_twice_a_cell(tmp_path: Path, monkeypatch: pyt
     import papermill
 
     written: list[int] = []
-    write = engine.atomic_write
+    write = saves.atomic_write
 
     def counted(path: Path, data: bytes) -> None:
         written.append(len(data))
         write(path, data)
 
-    monkeypatch.setattr(engine, "atomic_write", counted)
+    monkeypatch.setattr(saves, "atomic_write", counted)
     source = Notebook.write(tmp_path / "in.ipynb", ["1 + 1"] * 40).path
 
-    options = engine.EngineOptions(output=tmp_path / "out.ipynb", save_every_s=3600)
+    options = EngineOptions(output=tmp_path / "out.ipynb", save_every_s=3600)
     papermill.execute_notebook(
         str(source),
         None,
@@ -60,7 +63,7 @@ def test_what_papermill_writes_itself_is_not_written_by_the_engine_too(
 ) -> None:
     import papermill
 
-    monkeypatch.setattr(engine, "atomic_write", lambda path, data: pytest.fail("written by the engine"))
+    monkeypatch.setattr(saves, "_replace", lambda path, data: pytest.fail("written by the engine"))
     source = Notebook.write(tmp_path / "in.ipynb", ["print(6 * 7)"]).path
     out = tmp_path / "out.ipynb"
 
@@ -86,6 +89,87 @@ def test_what_a_kernel_printed_before_it_died_is_in_papermills_output(tmp_path: 
         )
 
     assert json.loads(out.read_text())["cells"][0]["outputs"][0]["text"] == ["42\n"]
+
+
+def with_engine(source: Path, out: str, *words: str) -> list[str]:
+    command = [sys.executable, "-m", "papermill", "--engine", "nbdataops", "-k", "python3", str(source), out]
+    return [*command, *words]
+
+
+def test_what_a_running_cell_has_printed_is_saved_before_it_ends(tmp_path: Path) -> None:
+    source = Notebook.write(
+        tmp_path / "in.ipynb", ["print('done')", "print('going on')\nimport time; time.sleep(600)"]
+    ).path
+    out = tmp_path / "out.ipynb"
+    with subprocess.Popen(with_engine(source, "out.ipynb"), cwd=tmp_path) as running:
+        try:
+            wait_for(lambda: out.exists() and "going on\\n" in out.read_text())
+        finally:
+            running.terminate()
+
+    cells = json.loads(out.read_text())["cells"]
+    assert [c["metadata"]["papermill"]["status"] for c in cells] == ["completed", "running"]
+    assert cells[0]["outputs"][0]["text"] == ["done\n"]
+
+
+def test_an_output_that_cannot_be_written_is_told_before_anything_runs(tmp_path: Path) -> None:
+    source = Notebook.write(tmp_path / "in.ipynb", ["open('ran', 'w').close()"]).path
+
+    done = subprocess.run(
+        with_engine(source, "nowhere/out.ipynb"),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert "output folder" in done.stderr
+    assert not (tmp_path / "ran").exists()
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_the_output_lies_where_papermill_was_started_whatever_folder_the_notebook_runs_in(
+    tmp_path: Path,
+) -> None:
+    source = Notebook.write(tmp_path / "in.ipynb", ["print('x')\nimport time; time.sleep(600)"]).path
+    (tmp_path / "other").mkdir()
+    command = with_engine(source, "out.ipynb", "--cwd", str(tmp_path / "other"))
+    with subprocess.Popen(command, cwd=tmp_path) as running:
+        try:
+            wait_for((tmp_path / "out.ipynb").exists)
+        finally:
+            running.terminate()
+
+    assert list((tmp_path / "other").iterdir()) == []
+
+
+def test_papermills_autosave_says_how_often_and_whether_a_notebook_is_saved_while_a_cell_runs() -> None:
+    def manager(seconds: float) -> saves.BoundedManager:
+        return saves.BoundedManager(new_notebook(), EngineOptions(), seconds, output_path=None)
+
+    assert [manager(s).saves_during_cells for s in (0, 1, 30)] == [False, True, True]
+    assert manager(1).due_s <= 1 < manager(30).due_s <= 2
+    assert 1 < manager(0).due_s <= 2
+
+
+def test_what_is_no_regular_file_is_written_by_papermill_itself(tmp_path: Path) -> None:
+    (tmp_path / "real.ipynb").touch()
+    (tmp_path / "link.ipynb").symlink_to("real.ipynb")
+    source = Notebook.write(tmp_path / "in.ipynb", ["print(6 * 7)"] * 2).path
+
+    subprocess.run(with_engine(source, "link.ipynb"), cwd=tmp_path, check=True)
+
+    assert (tmp_path / "link.ipynb").is_symlink()
+    assert len(json.loads((tmp_path / "real.ipynb").read_text())["cells"]) == 2
+
+
+def test_all_output_is_kept_where_no_product_bounds_it(tmp_path: Path) -> None:
+    source = Notebook.write(tmp_path / "in.ipynb", ["print('x' * 6_000_000)"]).path
+
+    subprocess.run(with_engine(source, "out.ipynb"), cwd=tmp_path, check=True)
+
+    assert (tmp_path / "out.ipynb").stat().st_size > 6_000_000
 
 
 @pytest.mark.parametrize(

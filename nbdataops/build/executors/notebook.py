@@ -17,7 +17,7 @@ import nbformat
 from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
-from nbdataops.build.engine import EngineOptions
+from nbdataops.build.engine_options import EngineOptions
 from nbdataops.build.executors import Cancel, StageJob
 from nbdataops.build.kernels import NAME, kernel_manager, kill_group
 from nbdataops.build.live_log import LiveLog

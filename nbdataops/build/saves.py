@@ -1,0 +1,148 @@
+"""When papermill's engine saves the notebook that it executes, and how.
+
+Stock papermill writes the whole file twice per cell, which is the main cost of long notebooks. Here it is
+written at most every few seconds, at most a tenth of the time, always after an error and at the end, and
+always atomically.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from papermill.engines import NotebookExecutionManager
+from papermill.iorw import papermill_io
+
+from nbdataops.build.engine_options import EngineOptions
+from nbdataops.build.streams import joined_streams
+from nbdataops.store.arrow_files import publish, temporary
+from nbdataops.store.locations import atomic_write
+
+
+class BoundedManager(NotebookExecutionManager):  # type: ignore[misc]
+    """Saves at most every `save_every_s` seconds and at most a tenth of the time, while a cell runs, too."""
+
+    def __init__(
+        self, nb: Any, options: EngineOptions, autosave_cell_every: float = 30, **kwargs: Any
+    ) -> None:
+        """`autosave_cell_every` is papermill's option: seconds between saves while a cell runs, 0 for none."""
+        super().__init__(nb, autosave_cell_every=0, **kwargs)  # its own look at every message is not needed
+        self.options = options
+        self._local = None if options.output is not None else _local_file(self.output_path)
+        self.saves_during_cells = autosave_cell_every > 0
+        self._every_s = min(options.save_every_s, autosave_cell_every or options.save_every_s)
+        self._next_save = time.monotonic() + self._every_s
+
+    def notebook_start(self, **kwargs: Any) -> None:
+        """Raises OSError when papermill's output could not be written in the end."""
+        if self._local is not None:
+            _check_writable(self._local)
+        super().notebook_start(**kwargs)
+
+    @property
+    def due_s(self) -> float:
+        """Seconds until the notebook may be saved again."""
+        return max(0.0, self._next_save - time.monotonic())
+
+    def save(self, *, always: bool = False, **kwargs: Any) -> None:
+        started = time.monotonic()
+        if not always and started < self._next_save:
+            return
+        if self.options.output is not None:
+            atomic_write(self.options.output, notebook_bytes(self.nb, self.options.redact))
+        elif self._local is not None:
+            _replace(self._local, notebook_bytes(self.nb, self.options.redact))
+        else:
+            super().save(**kwargs)  # a bucket, a server, standard output: papermill knows how to write there
+        ended = time.monotonic()
+        self._next_save = ended + max(self._every_s, 10 * (ended - started))
+        self.last_save_time = self.now()
+
+    def cell_start(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:
+        super().cell_start(cell, cell_index, **kwargs)
+        if self.options.live is not None:
+            self.options.live.cell((cell_index or 0) + 1, len(self.nb.cells))
+
+    def cell_complete(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:
+        if (
+            sys.exc_info()[1] is not None
+        ):  # a timeout or a dead kernel is on its way up: this cell did not complete
+            cell.metadata.papermill["status"] = self.FAILED
+            self.nb.metadata.papermill["exception"] = True
+        if cell.get("cell_type") == "code":
+            cell.outputs = joined_streams(cell.get("outputs", []))
+        super().cell_complete(cell, cell_index, **kwargs)
+        if self.options.live is not None:
+            self.options.live.ended((cell_index or 0) + 1, cell.metadata.papermill["status"])
+        self.options.on_cell((cell_index or 0) + 1, len(self.nb.cells))
+
+    def cell_exception(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:
+        super().cell_exception(cell, cell_index, **kwargs)
+        self.save(always=True)
+
+    def notebook_complete(self, **kwargs: Any) -> None:
+        failed = bool(self.nb.metadata.papermill.get("exception"))
+        reached = [c.metadata.papermill["status"] for c in self.nb.cells]
+        super().notebook_complete(**kwargs)
+        if failed:
+            # papermill turns every pending cell into a completed one; a cell that never ran is pending.
+            for cell, status in zip(self.nb.cells, reached, strict=True):
+                cell.metadata.papermill["status"] = status
+        # papermill itself writes what it gets back to its output path, which takes long for long notebooks.
+        if self.options.output is not None or sys.exc_info()[1] is not None:
+            self.save(always=True)
+        if self.options.live is not None:
+            self.options.live.remove()
+
+
+def _local_file(path: str | None) -> Path | None:
+    """The regular file that papermill's output path names, made or not; None: papermill itself must write there."""
+    folder = getattr(
+        papermill_io.get_handler(path), "_cwd", None
+    )  # its paths are not those of the engine's folder
+    if path is None or "://" in path or folder is None:
+        return None
+    file = Path(folder, path)
+    return file if not file.is_symlink() and (file.is_file() or not file.exists()) else None
+
+
+def _check_writable(file: Path) -> None:
+    """Raises OSError now, not after an hour, when the file could not be written."""
+    if not file.parent.is_dir():
+        raise FileNotFoundError(f"output folder {file.parent} doesn't exist.")  # in papermill's words
+    if file.exists():
+        file.open("r+b").close()
+    with temporary(file.parent) as (_, handle):
+        handle.write(b"{}")
+
+
+def _replace(file: Path, data: bytes) -> None:
+    """Write a file that others see whole or as it was before, its mode kept. Raises OSError."""
+    with temporary(file.parent) as (place, handle):
+        handle.write(data)
+        with contextlib.suppress(OSError):
+            os.fchmod(handle.fileno(), stat.S_IMODE(file.stat().st_mode))
+        publish(handle, place, file)
+
+
+def notebook_bytes(nb: Any, redact: tuple[str, ...] = ()) -> bytes:
+    """The file of a notebook, secrets' values replaced wherever they stand."""
+    text = str(nbformat.writes(nb, version=4))
+    for secret in redact:
+        for form in {secret, _inside_json(secret)}:
+            if form:
+                text = text.replace(form, "[secret]")
+    if not text.endswith("\n"):
+        text += "\n"
+    return text.encode("utf-8", "replace")
+
+
+def _inside_json(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)[1:-1]
