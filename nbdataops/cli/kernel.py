@@ -30,8 +30,9 @@ def command(action: str, user: bool, prefix: Path | None, root: Path | None, now
     """Warm kernels for papermill, nbclient, nbconvert and JupyterLab, and the warm runner of commands.
 
     install writes the kernelspec where Jupyter finds it. status shows the fork servers, and why kernels and commands
-    started cold. stop ends the servers: those with something in use when the last of it ends. doctor looks whether this machine can
-    have warm kernels, and starts one; exit code 5 when not.
+    started cold. stop ends the servers, those with something in use when the last of it ends: all that this user has,
+    whatever environment or product they serve. doctor looks whether this machine can have warm kernels, and starts
+    one; exit code 5 when not.
     """
     _check(action, user=user, prefix=prefix, product=root, now=now)
     match action:

@@ -23,6 +23,7 @@ class Tally:
     ended: dict[str, int] = field(default_factory=lambda: {"stage": 0, "check": 0})
     reused: int = 0
     failed: int = 0
+    cancelled: int = 0
     running: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def take(self, event: dict[str, Any]) -> None:
@@ -36,6 +37,9 @@ class Tally:
                 self.running[node] = (event["done"], event["total"])
             case "node_ended":
                 self.running.pop(node, None)
+                if event["state"] == "cancelled":
+                    self.cancelled += 1
+                    return
                 self.ended[event["kind"]] += 1
                 self.reused += event["action"] == "reuse"
                 self.failed += event["error"] is not None
@@ -133,6 +137,8 @@ def _live() -> Iterator[Callable[[dict[str, Any]], None]]:
                 text.append(f"  {tally.reused} reused", "dim")
             if tally.failed:
                 text.append(f"  {tally.failed} failed", "bold red")
+            if tally.cancelled:
+                text.append(f"  {tally.cancelled} cancelled", "yellow")
             text.append(f"  {tally.elapsed}", "cyan")
             if tally.running:
                 text.append(f"\n  now: {tally.now()}", "dim")

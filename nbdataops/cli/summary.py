@@ -119,7 +119,8 @@ def _number(study: dict[str, Any], report: RunReport) -> Iterator[str]:
         )
     else:
         yield f"no number   {chip}"
-    yield click.style(f"  as of {report.as_of}, {number.get('method', '')}", dim=True)
+    by = f", {number['method']}" if number.get("method") else ""
+    yield click.style(f"  as of {report.as_of}{by}", dim=True)
     for reason in study.get("reasons", []):
         yield f"  {reason}"
 

@@ -100,10 +100,12 @@ def _calibration(r: Ruling) -> Iterable[Objection]:
         if not bad:
             continue
         worst = max(bad, key=lambda e: (e.verdict.severity, _distance(e)))
-        where = "slope of actual on predicted" if worst.statistic == "slope" else f"decile {worst.group}"
+        where = f"the decile {worst.group}, " if worst.group else ""
+        if worst.statistic == "slope":
+            where = "the slope of actual on predicted, "
         sure = "is not calibrated" if worst.verdict in REFUSED else "is not shown to be calibrated"
         said = f"{len(bad)} of {len(of_it)} required figures of {component} do not pass"
-        yield Objection(worst.verdict, 4, f"{r.name} {sure}: {said}, the worst the {where}, {figure(worst)}.")
+        yield Objection(worst.verdict, 4, f"{r.name} {sure}: {said}, the worst {where}{figure(worst)}.")
 
 
 def _discrimination(r: Ruling) -> Iterable[Objection]:

@@ -34,6 +34,16 @@ def test_stages_cells_and_what_runs_now_are_counted() -> None:
     assert tally.now() == ""
 
 
+def test_what_was_cancelled_has_neither_ended_nor_failed() -> None:
+    tally = Tally()
+    cancelled = ENDED | {"state": "cancelled", "error": {"what": "cancelled while it ran", "where": {}}}
+    for event in (PLANNED, STARTED, cancelled, STARTED, ENDED):
+        tally.take(event)
+
+    assert tally.counts == "1/2 stages, 0/3 checks"
+    assert (tally.failed, tally.cancelled, tally.now()) == (0, 1, "")
+
+
 def test_without_a_terminal_there_are_plain_lines_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     with progress() as listener:
         for event in ({"event": "run_started", "run": "r1", "product": "p"}, PLANNED, STARTED, ENDED):

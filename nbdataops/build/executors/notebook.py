@@ -193,8 +193,8 @@ class _Watch:
             return KernelError(
                 "the kernel died while a cell ran",
                 where=self._running(place),
-                todo="often it ran out of memory (look at the system's log); the cells before it are in "
-                f"{job.output.name}",
+                todo="often it ran out of memory (look at the system's log), or `nbdataops kernel stop --now` ended "
+                f"it; the cells before it are in {job.output.name}",
                 detail=log,
             )
         if isinstance(error, OSError):
