@@ -130,11 +130,6 @@ class Schedule:
                 self._becomes_ready(task)
 
     @property
-    def is_over(self) -> bool:
-        """Whether nothing runs and nothing can start any more."""
-        return not self.running and not self._ready
-
-    @property
     def weighs(self) -> bool:
         """Whether what starts next depends on memory."""
         return bool(self.running) and self._heavy > 0

@@ -30,8 +30,8 @@ def examine() -> Iterator[Finding]:
             "folder", False, str(error), f"set {VARIABLE} to a folder that is or can be yours alone (0700)"
         )
         return
-    lack = lacking_room()
-    yield Finding("room", lack is None, lack or "shared memory and temporary files", "free some")
+    lack = lacking_room(runtime_folder())
+    yield Finding("room", lack is None, lack or "shared memory, temporary files, sockets", "free some")
     found = [
         _attempt("kernelspec", _kernelspec, "nbdataops kernel install"),
         _attempt("provisioner", _provisioner, "pip install --force-reinstall nbdataops"),

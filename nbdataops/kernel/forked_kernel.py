@@ -152,14 +152,26 @@ def take_environment(environment: Mapping[str, str], ahead: Ahead) -> None:
     time.tzset()
 
 
-def start_application(arguments: Sequence[str]) -> Any:
-    """An initialised ipykernel application, its sockets bound."""
+def start_application(
+    arguments: Sequence[str], before_code: Callable[[Any], None] = lambda application: None
+) -> Any:
+    """An initialised ipykernel application, its sockets bound.
+
+    `before_code` is called with it when all is there but what extensions, startup files and options would execute.
+    """
     from ipykernel.kernelapp import IPKernelApp
 
     be_called_with(arguments)
-    application = IPKernelApp.instance()
+    application: Any = IPKernelApp.instance()
     application.parent_handle = 1  # no poller for the parent's death: the lease tells
     application.outstream_class = "nbdataops.kernel.prompt_stream.PromptOutStream"
+    execute = application.init_gui_pylab  # the first of three that do
+
+    def init_gui_pylab() -> None:
+        before_code(application)
+        execute()
+
+    application.init_gui_pylab = init_gui_pylab
     application.initialize(list(arguments))
     if application.outstream_class.startswith("nbdataops."):  # else the user's configuration names another
         application.kernel._execute_sleep = 0.0  # half a millisecond a cell, which this stream has no need of

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from nbdataops.kernel import frames
+from nbdataops.kernel.client_kind import ClientKind
 from nbdataops.kernel.forked_kernel import GRACE_S, own_signals
 from nbdataops.kernel.leftovers import remove_sockets
 from nbdataops.kernel.standby import Standby
@@ -35,6 +36,8 @@ class Forked:
     receiver: frames.Receiver | None = None
     standby: Standby | None = None
     """Set while it is ready to be adopted."""
+    made_for: ClientKind | None = None
+    """Of a standby: the kind of client that may have it."""
     command: tuple[str, ...] | None = None
     """The words of a command; None for a kernel."""
     released: bool = False

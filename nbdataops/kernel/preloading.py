@@ -73,9 +73,10 @@ class Preloaded:
     ahead: Ahead
     state: WatchedState
     environment: dict[str, str]
-    """The server's own, with which everything was loaded."""
+    """Of the server's own, with which everything was loaded, those variables that were read meanwhile. The others are
+    of the client that came first, and no other kernel's business."""
     names_read: frozenset[str]
-    """Variables that were read meanwhile."""
+    """Names of the variables that were read meanwhile, set or not."""
     modules: tuple[str, ...]
     rehearsed: int
     """How many further modules a rehearsed kernel needed."""

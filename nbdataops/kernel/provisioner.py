@@ -15,7 +15,9 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -166,8 +168,8 @@ class WarmProvisioner(LocalProvisioner):
         environment = {name: value for name, value in kwargs["env"].items() if name != "JPY_PARENT_PID"}
         connection = connect(ServerPlace(folder, key.name).socket)
         if connection is None:
-            connection = await asyncio.to_thread(
-                server_connection, folder, key, environment, self.idle_s, given_up=self._given_up
+            connection = await self._wait_for(
+                partial(server_connection, folder, key, environment, self.idle_s)
             )
         lease = Lease(connection)
         try:
@@ -190,6 +192,31 @@ class WarmProvisioner(LocalProvisioner):
             return {"why": f"the forked kernel ended before it was ready ({said['exit']})"}
         # One that is about to end hangs up, and another takes its place; one that hangs would only be waited for again.
         return {"why": "the fork server did not answer", "stale": lease.was_closed}
+
+    async def _wait_for(self, connect: Callable[..., socket.socket]) -> socket.socket:
+        """What `connect(given_up=...)` gives, from a thread that keeps nobody from ending.
+
+        (One of `asyncio.to_thread` is waited for when the interpreter ends: Ctrl-C would seem to do nothing.)
+        """
+        loop, found = asyncio.get_running_loop(), asyncio.Event()
+        given_up, result = self._given_up, Future[socket.socket]()
+
+        def work() -> None:
+            try:
+                result.set_result(connect(given_up=given_up))
+            except BaseException as error:
+                result.set_exception(error)
+            with contextlib.suppress(RuntimeError):  # the loop has been closed: nobody waits any more
+                loop.call_soon_threadsafe(found.set)
+
+        threading.Thread(target=work, name="fork server", daemon=True).start()
+        try:
+            await found.wait()
+        except BaseException:
+            given_up.set()
+            self._given_up = threading.Event()
+            raise
+        return result.result()
 
     def _request(self, command: Any, environment: dict[str, str], kwargs: dict[str, Any]) -> dict[str, Any]:
         from nbdataops.kernel.circumstances import Handed

@@ -55,10 +55,10 @@ def main(arguments: Sequence[str]) -> int:
     if sys.path and sys.path[0] == "":
         del sys.path[0]
     path = Path(options.socket)
-    os.pwrite(options.lock, str(os.getpid()).encode(), 0)
     try:
-        if (lack := lacking_room()) is not None:
+        if (lack := lacking_room(path.parent)) is not None:
             raise FoundationError(lack)
+        os.pwrite(options.lock, str(os.getpid()).encode(), 0)
         # Clients give up then: a server that hangs must not keep the lock, and its log must tell where it hung.
         faulthandler.dump_traceback_later(START_S, exit=True)
         os.chdir(
@@ -93,8 +93,9 @@ def _stop_watching() -> None:
 
 
 def _give_up(options: argparse.Namespace, error: Exception) -> int:
-    print(f"{CANNOT}{error}", flush=True)
     _tell(options.tell, {"failed": str(error)})
+    with contextlib.suppress(OSError):  # there may be no room for a log, either
+        print(f"{CANNOT}{error}", flush=True)
     return 1
 
 
@@ -125,6 +126,7 @@ def _preload(options: argparse.Namespace) -> Preloaded:
     loading.settle()
     if loading.found:
         _again(excluded | loading.found, environment)
+    names_read = frozenset(names | further_names)
     ahead = Ahead(
         installed,
         loading.can_be_hidden,
@@ -136,8 +138,8 @@ def _preload(options: argparse.Namespace) -> Preloaded:
         purpose,
         ahead,
         WatchedState.as_set(InstalledState.of(installed, sys.modules)),
-        environment,
-        frozenset(names | further_names),
+        {name: environment[name] for name in names_read if name in environment},
+        names_read,
         asked_for,
         len(loading.modules) - len(asked_for),
         loading.skipped,

@@ -1,8 +1,8 @@
 """A kernel that is initialised ahead of need, on sockets and a key of its own, and adopted when a client comes.
 
-It is made for a client like the last one, and whatever is read while a kernel is initialised decides who may have it:
-the same further arguments, the same values of the variables that were read, and an IPython profile without files of
-the user's. Everybody else gets a fresh fork, as does a restart, which must keep its addresses.
+It is made for a kind of client (`ClientKind`), and executes nothing of a client's: where the kernel would begin with
+the user's own code (startup files, configuration, options that execute or import something), there is no standby.
+Everybody whom none suits gets a fresh fork, as does a restart, which must keep its addresses.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from nbdataops.kernel import frames
-from nbdataops.kernel.environment_reads import INLINE_BACKEND, SET_ANEW, different, watched
+from nbdataops.kernel.client_kind import ClientKind
+from nbdataops.kernel.environment_reads import INLINE_BACKEND, watched
 from nbdataops.kernel.forked_kernel import (
     COMM,
     Ahead,
@@ -42,23 +43,9 @@ _CONFIGURATIONS = ("ipython_config", "ipython_kernel_config")
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
-    """The client that a standby is made for, as far as it matters before it comes."""
-
-    further: tuple[str, ...]
-    environment: Mapping[str, str]
-    """Without what is set anew when a standby is adopted."""
-
-    @classmethod
-    def of(cls, request: Request) -> Expected:
-        return cls(request.further, {n: v for n, v in request.environment.items() if n not in SET_ANEW})
-
-
-@dataclass(frozen=True, slots=True)
 class Standby:
     """What a standby kernel says about itself when it is ready."""
 
-    expected: Expected
     names_read: frozenset[str]
     absent: tuple[str, ...]
     """Files of configuration that were not there."""
@@ -66,27 +53,20 @@ class Standby:
     """Folders of startup files that held none."""
 
     @classmethod
-    def of(cls, said: dict[str, Any], expected: Expected) -> Standby:
-        return cls(expected, frozenset(said["names_read"]), tuple(said["absent"]), tuple(said["empty"]))
+    def of(cls, said: dict[str, Any]) -> Standby:
+        return cls(frozenset(said["names_read"]), tuple(said["absent"]), tuple(said["empty"]))
 
-    def is_for(self, client: Expected) -> bool:
-        """Whether it was made for a client like this one."""
-        ours = self.expected
-        return client.further == ours.further and not different(
-            self.names_read, ours.environment, client.environment
-        )
-
-    def suits(self, request: Request) -> bool:
-        """Whether a fresh kernel of this request would have been initialised in the same way. Raises OSError."""
-        return (
-            self.is_for(Expected.of(request))
-            and not request.handed.blocked  # its threads run already, and block nothing
-            and not any(Path(path).exists() for path in self.absent)
-            and not any(map(_startup_files, self.empty))
-        )
+    def may_have(self, request: Request) -> bool:
+        """Whether a client of its kind may have it. Raises OSError."""
+        # Its threads run already, and block no signals.
+        return not request.handed.blocked and _own_code(self.absent, self.empty) is None
 
 
-def run_standby(control: socket.socket, prefix: str, expected: Expected, ahead: Ahead) -> NoReturn:
+class _UnusableError(Exception):
+    """There can be no standby kernel here; `str()` says why."""
+
+
+def run_standby(control: socket.socket, prefix: str, kind: ClientKind, ahead: Ahead) -> NoReturn:
     """Be initialised, say so, wait to be adopted, be a kernel. Ends at once when the server does."""
 
     def prepare() -> Any:
@@ -99,19 +79,25 @@ def run_standby(control: socket.socket, prefix: str, expected: Expected, ahead: 
             os.dup2(null, standard)
         os.close(null)
         own_signals()
-        take_environment(expected.environment, ahead)
+        take_environment(kind.environment(os.environ), ahead)
         file = _connection_file(prefix)
+        said: dict[str, Any] = {}
+
+        def before_code(application: Any) -> None:
+            said["absent"], said["empty"] = _profile_paths(application)
+            why = _own_code(said["absent"], said["empty"])
+            if why is not None or application.loaded_config_files:
+                raise _UnusableError(why or "IPython has read a configuration")
+
         try:
             with watched() as names:
-                application = start_application(["-f", str(file), *expected.further])
+                application = start_application(["-f", str(file), *kind.further], before_code)
+        except _UnusableError as why:
+            frames.send(control, {"unusable": str(why)})
+            os._exit(0)
         finally:
             file.unlink(missing_ok=True)
-        absent, empty = _profile_paths(application)
-        if any(Path(path).exists() for path in absent) or any(map(_startup_files, empty)):
-            frames.send(control, {"unusable": "the IPython profile has files of its own"})
-            os._exit(0)
-        said = {"names_read": sorted(names), "absent": absent, "empty": empty}
-        frames.send(control, {"standby": said})
+        frames.send(control, {"standby": said | {"names_read": sorted(names)}})
         return application
 
     def ready(application: Any) -> None:
@@ -193,6 +179,17 @@ def _profile_paths(application: Any) -> tuple[list[str], list[str]]:
     folders = [str(folder) for folder in application.config_file_paths]
     absent = [f"{f}/{name}{end}" for f in folders for name in _CONFIGURATIONS for end in (".py", ".json")]
     return absent, [str(application.profile_dir.startup_dir), *(f"{folder}/startup" for folder in folders)]
+
+
+def _own_code(absent: Sequence[str], empty: Sequence[str]) -> str | None:
+    """What there is of the user's own in an IPython profile, in words. Raises OSError."""
+    for path in absent:
+        if Path(path).exists():
+            return f"IPython is configured by {path}"
+    for folder in empty:
+        if _startup_files(folder):
+            return f"{folder} has files that IPython executes"
+    return None
 
 
 def _startup_files(folder: str) -> list[Path]:

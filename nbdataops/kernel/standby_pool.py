@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import selectors
 import socket
 import time
@@ -10,12 +11,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nbdataops.kernel import frames
+from nbdataops.kernel.client_kind import ClientKind
 from nbdataops.kernel.forked_kernel import Ahead, Request
 from nbdataops.kernel.forked_process import Forked, Forks
-from nbdataops.kernel.standby import Expected, Standby, run_standby
+from nbdataops.kernel.standby import Standby, run_standby
 
 REFILL_S = 0.1
 """After a kernel was given away, before the next standby is forked: the kernel in use comes first."""
+
+
+KINDS = 2
+"""Of clients that standbys are kept for: those of the last ones, JupyterLab and papermill in turns, say."""
+AGAIN_S = 60.0
+"""Before it is tried again to make a standby for a kind for which there could be none."""
 
 
 class StandbyPool:
@@ -26,8 +34,14 @@ class StandbyPool:
         self.refill_at: float | None = None
         """When the next one is due; None when none is."""
         self._forks, self._selector, self._folder, self._ahead = forks, selector, folder, ahead
-        self._number, self._expected = 0, Expected((), {})
-        """How many standbys are wanted, and for which client: one as the last."""
+        self._number = 0
+        """Of standbys that are wanted for each kind: as the last client said."""
+        self._names: frozenset[str] = frozenset()
+        """Variables that were read while a standby was initialised."""
+        self._kinds: list[ClientKind] = []
+        """Of the last clients, the last one first."""
+        self._hopeless: dict[ClientKind, float] = {}
+        """Kinds for which there could be none, and until when."""
 
     @property
     def all(self) -> list[Forked]:
@@ -42,12 +56,15 @@ class StandbyPool:
 
     def want(self, number: int, request: Request) -> None:
         """As many as a client says, for clients like it."""
-        self._number, self._expected = number, Expected.of(request)
-        self._refill_soon()
+        self._number = number
+        kind = self._kind(request)
+        if kind is not None:
+            self._kinds = [kind, *(known for known in self._kinds if known != kind)][:KINDS]
+        self._make_room()
 
     def give_up(self) -> None:
         """End them all; no more are forked."""
-        self._number = 0
+        self._number, self._kinds = 0, []
         self.refill_at = None
         for standby in self.all:
             self._forks.end(standby)
@@ -55,9 +72,10 @@ class StandbyPool:
     def refill(self) -> None:
         """Fork one standby; the next one when it is ready."""
         self.refill_at = None
-        if not self._missing():
+        kind = self._missing()
+        if kind is None:
             return
-        prefix, expected = str(self._folder / f"k{uuid.uuid4().hex[:12]}"), self._expected
+        prefix = str(self._folder / f"k{uuid.uuid4().hex[:12]}")
         ours = theirs = None
         try:
             ours, theirs = socket.socketpair()
@@ -70,21 +88,22 @@ class StandbyPool:
             return
         if child == 0:
             ours.close()
-            run_standby(theirs, prefix, expected, self._ahead)
+            run_standby(theirs, prefix, kind, self._ahead)
         theirs.close()
-        forked = Forked(child, -1, None, "", prefix, control=ours, receiver=frames.Receiver(ours))
+        forked = Forked(
+            child, -1, None, "", prefix, control=ours, receiver=frames.Receiver(ours), made_for=kind
+        )
         if self._forks.watch(forked):
-            self._selector.register(ours, selectors.EVENT_READ, lambda: self._speaks(forked, expected))
+            self._selector.register(ours, selectors.EVENT_READ, lambda: self._speaks(forked))
         else:
             ours.close()
 
     def adopt(self, request: Request, files: Sequence[int], connection: socket.socket) -> Forked | None:
-        """Give a standby away, if one suits; else those that suit no client like this one make room."""
-        ready = [(forked, forked.standby) for forked in self.all if forked.standby is not None]
-        forked = next((forked for forked, standby in ready if standby.suits(request)), None)
-        if forked is None:
-            for unfit, standby in ready:
-                self._end_if_unfit(unfit, standby)
+        """Give a standby away, if one suits."""
+        kind = self._kind(request)
+        ready = [(f, f.standby) for f in self.all if f.standby is not None and f.made_for == kind]
+        forked = next((forked for forked, standby in ready if standby.may_have(request)), None)
+        if kind is None or forked is None:
             return None
         assert forked.control is not None
         try:
@@ -100,28 +119,52 @@ class StandbyPool:
         self.adopted += 1
         return forked
 
-    def _end_if_unfit(self, forked: Forked, standby: Standby) -> None:
-        if not standby.is_for(self._expected):
-            self._forks.end(forked)
-            self._refill_soon()
+    def _kind(self, request: Request) -> ClientKind | None:
+        return ClientKind.of(request.further, request.environment, self._names)
 
-    def _missing(self) -> bool:
-        return self._number > len(self.all)
+    def _missing(self) -> ClientKind | None:
+        """The kind of which a standby is to be made next."""
+        now = time.monotonic()
+        made = [forked.made_for for forked in self.all]
+        for kind in self._kinds:
+            if made.count(kind) < self._number and self._hopeless.get(kind, now) <= now:
+                return kind
+        return None
 
-    def _refill_soon(self) -> None:
-        if self._missing():
+    def _make_room(self) -> None:
+        """End those that are for none of the last kinds of clients; have others made."""
+        for forked in self.all:
+            if forked.made_for not in self._kinds:
+                self._forks.end(forked)
+        if self._missing() is not None:
             self.refill_at = time.monotonic() + REFILL_S
 
-    def _speaks(self, forked: Forked, expected: Expected) -> None:
+    def _speaks(self, forked: Forked) -> None:
         assert forked.receiver is not None
         assert forked.control is not None
         forked.receiver.pump()
         frame = forked.receiver.next() or {}
         if "standby" in frame:
-            forked.standby = Standby.of(frame["standby"], expected)
-            self._end_if_unfit(forked, forked.standby)  # another client has come meanwhile
-            self._refill_soon()
+            forked.standby = Standby.of(frame["standby"])
+            self._learn(forked.standby.names_read)
+            self._make_room()
         elif forked.receiver.ended or "unusable" in frame:
-            if "unusable" in frame:
+            if "unusable" in frame and forked.made_for is not None:
                 print(f"no standbys: {frame['unusable']}", flush=True)
+                self._hopeless[forked.made_for] = time.monotonic() + AGAIN_S
             self._selector.unregister(forked.control)
+
+    def _learn(self, names: frozenset[str]) -> None:
+        """More variables matter than were known: of the clients so far they are taken to be the server's own."""
+        if names <= self._names:
+            return
+        self._names |= names
+
+        def known(kind: ClientKind) -> ClientKind:
+            return kind.knowing(self._names, os.environ)
+
+        self._kinds = list(dict.fromkeys(map(known, self._kinds)))
+        self._hopeless = {known(kind): until for kind, until in self._hopeless.items()}
+        for forked in self.all:
+            if forked.made_for is not None:
+                forked.made_for = known(forked.made_for)

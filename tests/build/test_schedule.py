@@ -30,15 +30,16 @@ class Simulated:
 
     def run(self) -> Simulated:
         schedule, now = Schedule(self.tasks, self.jobs), 0.0
-        while not schedule.is_over:
+        while True:
             while task := schedule.start(self.free(schedule.running)):
                 self.started.append(task.id)
                 self.start_s[task.id], self.end_s[task.id] = now, now + task.seconds
                 self.running_at.append((now, tuple(schedule.running)))
+            if not schedule.running:
+                return self
             now = min(self.end_s[name] for name in schedule.running)
             for name in [n for n in schedule.running if self.end_s[n] == now]:
                 schedule.end(name)
-        return self
 
     def free(self, running: Mapping[str, Task]) -> int | None:
         return None if self.memory is None else self.memory - sum(t.peak_bytes for t in running.values())

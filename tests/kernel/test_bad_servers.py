@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from nbdataops.kernel.cold import recorded
 from nbdataops.kernel.lease import Lease
 from nbdataops.kernel.server_key import KernelCommand, ServerKey
 from nbdataops.kernel.status import statuses, stop
+from tests.conftest import Notebook
 from tests.kernel.conftest import REPOSITORY
 from tests.kernel.environments import Environment
 from tests.kernel.kernels import Running, Servers, wait_for
@@ -183,3 +185,32 @@ def test_a_server_that_hangs_while_it_loads_is_given_up_and_ends_itself(
     assert wait_for(lambda: not alone.processes())
     [log] = alone.folder.glob("*.log")
     assert "hangs/__init__.py" in log.read_text()
+
+
+@pytest.mark.parametrize("client", ["papermill", "nbconvert"])
+def test_a_client_that_is_interrupted_while_its_fork_server_loads_ends(
+    alone: Servers, tmp_path: Path, client: str
+) -> None:
+    source = Notebook.write(tmp_path / "in.ipynb", ["1"]).path
+    command = {
+        "papermill": ["papermill", "-k", "bare", str(source), "out.ipynb"],
+        "nbconvert": ["nbconvert", "--execute", "--to", "notebook", "--output", "out", str(source),
+                      "--ExecutePreprocessor.kernel_name=bare"],
+    }[client]  # fmt: skip
+    with subprocess.Popen(
+        [sys.executable, "-m", *command],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        server = wait_for(alone.processes)[0].pid
+        os.kill(server, signal.SIGSTOP)  # it is not through in time by chance
+        try:
+            process.send_signal(signal.SIGINT)
+            code = process.wait(60)  # it would wait for the server twice as long
+        finally:
+            os.kill(server, signal.SIGKILL)
+            process.kill()
+
+    assert code != 0

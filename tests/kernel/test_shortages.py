@@ -138,3 +138,4 @@ def test_a_full_runtime_folder_means_a_cold_start(alone: Servers) -> None:
     )
 
     assert said.startswith("42\n")
+    assert f"are free in {alone.folder}" in said

@@ -18,21 +18,23 @@ pytestmark = pytest.mark.kernel
 Start = Callable[..., Running]
 
 
+def standbys(servers: Servers, server: int) -> list[int]:
+    return next(s["standbys"] for s in statuses(servers.folder) if s["pid"] == server)
+
+
 def standby_beside(warm: Servers, kernel: Running) -> int:
     """The process id of a standby kernel that is ready, of the same server as another kernel."""
     server = psutil.Process(kernel.pid).ppid()
-    return int(
-        wait_for(lambda: [p for s in statuses(warm.folder) if s["pid"] == server for p in s["standbys"]])[0]
-    )
+    return int(wait_for(lambda: standbys(warm, server))[0])
 
 
 @pytest.fixture
-def standby(warm: Servers, start: Start) -> int:
-    """The process id of a standby kernel that is ready to be adopted."""
-    return standby_beside(warm, start())
+def standby(alone: Servers, start: Start) -> int:
+    """The process id of a standby kernel that is ready to be adopted. Of a fresh server: it knows one kind of client."""
+    return standby_beside(alone, start())
 
 
-def test_a_standby_is_given_to_the_next_client(warm: Servers, start: Start, standby: int) -> None:
+def test_a_standby_is_given_to_the_next_client(start: Start, standby: int) -> None:
     kernel = start()
 
     assert kernel.pid == standby
@@ -68,9 +70,9 @@ def test_output_of_an_adopted_kernels_descriptors_goes_to_its_client(
     assert wait_for(lambda: "to the notebook" in (tmp_path / "out").read_text())
 
 
-def test_adopted_kernels_draw_different_random_numbers(warm: Servers, start: Start, standby: int) -> None:
+def test_adopted_kernels_draw_different_random_numbers(alone: Servers, start: Start, standby: int) -> None:
     first = start()
-    other = standby_beside(warm, first)
+    other = standby_beside(alone, first)
     second = start()
     code = "import random, numpy, tempfile\nprint(random.random(), numpy.random.rand(), tempfile.mktemp())"
 
@@ -82,9 +84,9 @@ def test_adopted_kernels_draw_different_random_numbers(warm: Servers, start: Sta
 
 @pytest.mark.parametrize("file", ["startup/mine.py", "ipython_config.py"])
 def test_a_profile_with_files_of_its_own_gets_a_fresh_fork(
-    warm: Servers, start: Start, standby: int, file: str
+    alone: Servers, start: Start, standby: int, file: str
 ) -> None:
-    path = warm.home / "ipython" / "profile_default" / file
+    path = alone.home / "ipython" / "profile_default" / file
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("import os\nos.environ['RAN'] = os.getcwd()")
     try:
@@ -110,32 +112,100 @@ def test_further_arguments_get_a_fresh_fork(start: Start, standby: int) -> None:
     assert len(kernel.run("1\n2").results) == 2
 
 
-@pytest.mark.parametrize(
-    "launch",
-    [
-        {"extra_arguments": ["--InteractiveShell.ast_node_interactivity=all"]},
-        {"env": {"PYTEST_CURRENT_TEST": "x"}},  # ipykernel reads it while it is initialised
-    ],
-)
-def test_the_next_standby_is_made_for_clients_like_the_last(
-    warm: Servers, start: Start, standby: int, launch: dict[str, Any]
+def test_two_kinds_of_clients_in_turns_have_a_standby_each(
+    alone: Servers, start: Start, standby: int
 ) -> None:
-    other = start(**launch)
-    made = wait_for(lambda: standby_beside(warm, other) != standby and standby_beside(warm, other))
+    others: dict[str, Any] = {
+        "env": {"PYTEST_CURRENT_TEST": "x"}
+    }  # ipykernel reads it while it is initialised
+    first = start(**others)
+    server = psutil.Process(first.pid).ppid()
+    both = wait_for(lambda: len(found := standbys(alone, server)) == 2 and found)
 
-    second = start(**launch)
+    adopted = [start(**others).pid, start().pid]
 
-    assert [other.pid == standby, second.pid] == [False, made]
-    assert not psutil.pid_exists(standby)
+    assert first.pid != standby
+    assert sorted(adopted) == sorted(both)
+    assert adopted[1] == standby
 
 
-def test_what_a_standby_was_made_with_is_not_the_next_clients(start: Start, warm: Servers) -> None:
-    first = start(env={"MINE": "of the first", "JPY_SESSION_NAME": "first.ipynb", "TZ": "Asia/Tokyo"})
-    standby = standby_beside(warm, first)
+def test_a_third_kind_of_client_takes_the_place_of_the_first(
+    alone: Servers, start: Start, standby: int
+) -> None:
+    kinds: list[dict[str, Any]] = [
+        {"extra_arguments": [f"--InteractiveShell.ast_node_interactivity={which}"]}
+        for which in ("all", "none")
+    ]
+    for kind in kinds:
+        kernel = start(**kind)
+    server = psutil.Process(kernel.pid).ppid()
+
+    assert wait_for(lambda: len(found := standbys(alone, server)) == 2 and standby not in found)
+    assert wait_for(lambda: not psutil.pid_exists(standby))
+
+
+def test_what_the_clients_before_had_is_not_in_an_adopted_kernel(alone: Servers, start: Start) -> None:
+    """Neither what they would see of it, nor anywhere among the objects of the process."""
+    marker = "of-the-client-" + "before"  # in two: the cell is in the kernel's memory, too
+    given = {"MINE": marker, "JPY_SESSION_NAME": "first.ipynb", "TZ": "Asia/Tokyo"}
+    start(env=given).close()
+    first = start(env=given)
+    standby = standby_beside(alone, first)
     second = start(env={"TZ": "UTC"})
 
     said = second.run(
-        "import os, time\nprint(os.environ.get('MINE'), time.tzname[0], '__session__' in globals())"
+        "import gc, os, time\nprint(os.environ.get('MINE'), time.tzname[0], '__session__' in globals())\n"
+        "def holds(o):\n"
+        "    try:\n"
+        "        return any(isinstance(v, str) and v == '-'.join(['of-the-client', 'before']) for v in gc.get_referents(o))\n"
+        "    except Exception:\n"
+        "        return False\n"
+        "print(sum(isinstance(o, (dict, tuple, list)) and holds(o) for o in gc.get_objects() + [gc.get_objects(2)]))"
     )
 
-    assert (second.pid, said.out) == (standby, "None UTC False\n")
+    assert second.pid == standby
+    assert said.lines == ["None UTC False", "0"]
+
+
+OWN_CODE: list[dict[str, Any]] = [
+    {"extra_arguments": ["--IPKernelApp.exec_lines=import own; ran = own.VALUE"]},
+    {"extra_arguments": ["--IPKernelApp.exec_lines=import os; ran = open('own.txt').read()"]},
+    {"extra_arguments": ["--ext=own"]},
+    {"env": {"PYTHONSTARTUP": "startup.py"}},
+]
+
+
+@pytest.mark.parametrize("launch", OWN_CODE, ids=str)
+def test_what_a_client_has_executed_at_the_start_is_executed_then_in_its_folder(
+    alone: Servers, start: Start, tmp_path: Path, launch: dict[str, Any]
+) -> None:
+    def put(value: str) -> None:
+        source = f"VALUE = {value!r}\ndef load_ipython_extension(ip): ip.user_ns['ran'] = {value!r}\n"
+        (tmp_path / "own.py").write_text(source)
+        (tmp_path / "own.txt").write_text(value)
+        (tmp_path / "startup.py").write_text(f"ran = {value!r}\nimport os; there = os.getcwd()\n")
+
+    said = []
+    for value in ("first", "second one"):
+        put(value)
+        kernel = start(cwd=str(tmp_path), **launch)
+        said.append(kernel.run("print(ran)").out)
+    server = psutil.Process(kernel.pid).ppid()
+
+    assert said == ["first\n", "second one\n"]
+    assert standbys(alone, server) == []
+
+
+def test_a_startup_file_is_executed_once_a_kernel(alone: Servers, start: Start, tmp_path: Path) -> None:
+    path = alone.home / "ipython" / "profile_default" / "startup" / "mine.py"
+    path.parent.mkdir(parents=True)
+    path.write_text(f"import os\nwith open({str(tmp_path / 'log')!r}, 'a') as f: print(os.getcwd(), file=f)")
+
+    for _ in range(3):
+        start(cwd=str(tmp_path))
+        kernel = start(cwd=str(tmp_path))
+    server = psutil.Process(kernel.pid).ppid()
+    status = next(s for s in statuses(alone.folder) if s["pid"] == server)
+
+    assert (tmp_path / "log").read_text() == f"{tmp_path}\n" * 6
+    assert status["forks"] <= 7, "it is not tried again and again to make a standby"

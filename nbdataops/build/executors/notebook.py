@@ -10,6 +10,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Callable
+from contextvars import ContextVar
 from pathlib import Path
 from typing import IO, Any
 
@@ -32,22 +33,28 @@ _CELL_LINE = re.compile(r"(?:Cell In\s*\[\d+\]|<ipython-input[^>]*>)[^\n]*?line 
 KILL_AGAIN_S = 0.1
 
 
+_IN_STAGE: ContextVar[bool] = ContextVar("in stage", default=False)
+
+
+def _is_no_stage(record: logging.LogRecord) -> bool:
+    """A filter: libraries say nothing of a stage. What goes wrong is told by `explain`, once and in our words."""
+    return record.levelno >= logging.CRITICAL or not _IN_STAGE.get()
+
+
 class NotebookExecutor:
     """papermill, one kernel a stage: forked where that is possible, else started with this interpreter."""
 
     def __init__(self) -> None:
         self._preloads: dict[Path, tuple[str, ...]] = {}
-        for library in (
-            "papermill",
-            "traitlets",
-        ):  # what goes wrong is told by `explain`, once and in our words
-            logging.getLogger(library).setLevel(logging.CRITICAL)
+        for library in ("papermill", "papermill.translators", "traitlets"):
+            logging.getLogger(library).addFilter(_is_no_stage)
 
     def execute(self, job: StageJob, cancel: Cancel) -> None:
         """Run the job's notebook to its end; raises StageError, StageTimeout, KernelError or CancelledError."""
         folder = Path(tempfile.mkdtemp(prefix="nbd-"))
         watch = _Watch(job, cancel, lambda: kernel_manager(folder, self._preload(job.cwd)))
         memory = MemoryWatch(lambda: watch.pid, job.on_memory)
+        _IN_STAGE.set(True)
         try:
             with (folder / "kernel.log").open("wb") as log, watch, memory:
                 self._papermill(job, log, memory, watch)
@@ -56,6 +63,7 @@ class NotebookExecutor:
         except Exception as error:
             raise watch.explain(error, last_words(folder / "kernel.log")) from error
         finally:
+            _IN_STAGE.set(False)
             kill_group(watch.manager)
             # On some disks that takes milliseconds.
             job.afterwards(lambda: shutil.rmtree(folder, ignore_errors=True))
