@@ -7,7 +7,6 @@ always atomically.
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -23,6 +22,7 @@ from papermill.engines import NBClientEngine, NotebookExecutionManager
 from papermill.log import logger
 
 from nbdataops.build.live_log import LiveLog
+from nbdataops.build.redaction import redacted_notebook
 from nbdataops.store.locations import atomic_write
 
 
@@ -278,19 +278,13 @@ def type_injected_cell(nb: Any, source: str | None) -> None:
 
 
 def notebook_bytes(nb: Any, redact: tuple[str, ...] = ()) -> bytes:
-    """The file of a notebook, secrets' values replaced wherever they stand."""
+    """The file of a notebook, without these pieces of secrets."""
+    if redact:
+        nb = nbformat.from_dict(redacted_notebook(nb, redact))
     text = str(nbformat.writes(nb, version=4))
-    for secret in redact:
-        for form in {secret, _inside_json(secret)}:
-            if form:
-                text = text.replace(form, "[secret]")
     if not text.endswith("\n"):
         text += "\n"
     return text.encode("utf-8", "replace")
-
-
-def _inside_json(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
 def _size(content: Any) -> int:
