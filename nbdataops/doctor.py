@@ -74,6 +74,7 @@ def _product(root: Path) -> Iterator[Finding]:
         return f"{len(declared.graph.stages)} stages, {len(declared.ignored)} files ignored"
 
     def store() -> str:
+        product.writable_store()
         runs = len(product.journal.runs(1))
         return f"{product.store.root}, ledger readable, {'runs are recorded' if runs else 'no runs yet'}"
 

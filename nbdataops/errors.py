@@ -16,7 +16,7 @@ NbdataopsError
     ├── StageTimeout                 a cell or a stage took longer than it may
     ├── StoreError                   disk, folder or ledger
     ├── LeaseError                   another run owns this product
-    └── CancelledError      exit 130/143   interrupted by a person or by the system
+    └── CancelledError      exit 129/130/143   interrupted by a person or by the system
 
 An error says what happened, where, and what to do next. Text, JSON and HTML are made from the same object.
 """
@@ -39,6 +39,7 @@ class ExitCode(IntEnum):
     REFUSED = 3
     DIFFERENCE = 4
     INFRASTRUCTURE = 5
+    HUNG_UP = 129
     INTERRUPTED = 130
     TERMINATED = 143
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from nbdataops.build.world import World
     from nbdataops.product.spec import ProductSpec
     from nbdataops.store.locations import Store
+    from nbdataops.store.read_only import ReadOnlyView
     from nbdataops.verbs import BuildReport, Released, Reported, RunReport, Status
 
 Listener = Callable[[dict[str, Any]], None]
@@ -65,6 +66,8 @@ def open_product(path: str | Path = ".") -> Product:
 class Product:
     """A product's folder, with what is declared there and what was built of it."""
 
+    _view: ReadOnlyView | None = None
+
     def __init__(self, root: Path) -> None:
         self.root = root
 
@@ -76,18 +79,33 @@ class Product:
 
     @cached_property
     def store(self) -> Store:
+        """The product's store; where it cannot be written, a view of it that ends with this object."""
         from nbdataops.store.locations import Store
+        from nbdataops.store.read_only import ReadOnlyView, unwritable
 
         store = Store.of(self.root, self.spec.store)
-        store.open()
-        return store
+        refused = unwritable(store)
+        if refused is None:
+            return store.open()
+        self._view = ReadOnlyView(store, refused)
+        return self._view.store
 
     @cached_property
     def journal(self) -> Journal:
         from nbdataops.build.journal import Journal
         from nbdataops.store.ledger import Ledger
 
-        return Journal(Ledger(self.store.ledger_path))
+        path = self.store.ledger_path
+        return Journal(Ledger(path, copy_of=self._view.of.ledger_path if self._view else None))
+
+    def writable_store(self) -> Store:
+        """The store, for whoever does more than look. Raises StoreError when it cannot be written."""
+        store = self.store
+        if self._view is not None:
+            from nbdataops.store.read_only import cannot_write
+
+            raise cannot_write(self._view.refused)
+        return store
 
     @cached_property
     def executor(self) -> Executor:
@@ -158,6 +176,8 @@ class Product:
         """Judge what is built under today's margins and write the report; executes nothing."""
         from nbdataops.verbs import report_built
 
+        if folder is None:
+            self.writable_store()
         plan = self.plan()
         return report_built(self, plan, folder)
 
@@ -165,12 +185,18 @@ class Product:
         """Accept the last candidate as a release, or refuse it with every reason."""
         from nbdataops.verbs import release_candidate
 
+        self.writable_store()
         return release_candidate(self, self.plan(), datetime.now(UTC))
 
     def close(self) -> None:
         """Close the ledger, if it was opened; asking for anything opens it again."""
         if "journal" in self.__dict__:
             self.journal.ledger.close()
+        if self._view is not None:
+            self._view.close()
+            self._view = None
+            for name in ("store", "journal"):
+                self.__dict__.pop(name, None)
 
     # ------------------------------------------------------------------ inside
     def _plan(self, world: World, goals: Callable[[World], Any], options: Options) -> Plan:
@@ -192,7 +218,7 @@ class Product:
 
         listeners = (listener,) if listener else ()
         with Runner(
-            self.store,
+            self.writable_store(),
             self.journal,
             lambda: self.executor,
             product=self.spec.product,

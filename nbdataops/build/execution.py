@@ -60,6 +60,7 @@ class Execution:
         for code in (
             ExitCode.INTERRUPTED,
             ExitCode.TERMINATED,
+            ExitCode.HUNG_UP,
             ExitCode.INFRASTRUCTURE,
             ExitCode.STAGE_FAILED,
         ):

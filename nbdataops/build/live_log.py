@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from nbdataops.build.redaction import redacted
+
 BAR_S = 1.0
 """A line that is written anew and anew, as a progress bar is, appears so often."""
 LONGEST = 10_000
@@ -24,15 +26,14 @@ _END = re.compile(r"(\r\n|\n|\r(?=.))", re.DOTALL)
 class LiveLog:
     """The log of one execution. Nothing that goes wrong with it is raised: a full disk fails the save, not this.
 
-    `redact` are values of secrets; those of several lines are taken line by line.
+    `redact` are pieces of secrets (`redaction.pieces`), of which those count that fit in one line.
     """
 
     def __init__(
         self, path: Path, redact: tuple[str, ...] = (), clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.path = path
-        lines = {line for secret in redact for line in secret.splitlines() if len(line.strip()) > 3}
-        self._redact = tuple(sorted(lines, key=len, reverse=True))
+        self._redact = tuple(piece for piece in redact if len(piece.splitlines()) == 1)
         self._longest_secret = max(map(len, self._redact), default=0)
         self._clock = clock
         self._descriptor: int | None = None
@@ -48,13 +49,13 @@ class LiveLog:
         """A piece of what a cell prints, wherever it begins and ends."""
         *lines, self._rest = _END.split(self._rest + text)
         shown = [
-            self._redacted(line)
+            redacted(line, self._redact)
             for line, end in zip(lines[::2], lines[1::2], strict=True)
             if self._is_shown(end)
         ]
         if len(self._rest) > LONGEST:
             # What may be the beginning of a secret stays until its end has come.
-            rest = self._redacted(self._rest)
+            rest = redacted(self._rest, self._redact)
             cut = len(rest) - self._longest_secret
             shown.append(rest[:cut])
             self._rest = rest[cut:]
@@ -88,13 +89,8 @@ class LiveLog:
 
     def _flush(self) -> None:
         if self._rest.strip("\r"):
-            self._write(self._redacted(self._rest.rstrip("\r")) + "\n")
+            self._write(redacted(self._rest.rstrip("\r"), self._redact) + "\n")
         self._rest = ""
-
-    def _redacted(self, line: str) -> str:
-        for secret in self._redact:
-            line = line.replace(secret, "[secret]")
-        return line
 
     def _write(self, text: str) -> None:
         with contextlib.suppress(OSError):

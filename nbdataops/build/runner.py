@@ -49,6 +49,12 @@ from nbdataops.store.locations import Store
 from nbdataops.store.witness import NAME as WITNESS
 
 HEARTBEAT_S = 2.0
+_HANGUP: int | None = getattr(signal, "SIGHUP", None)
+"""What a process gets whose terminal is closed; Windows has no such signal."""
+_CANCELLED_BY: dict[int, ExitCode] = {
+    signal.SIGINT: ExitCode.INTERRUPTED,
+    signal.SIGTERM: ExitCode.TERMINATED,
+} | ({} if _HANGUP is None else {_HANGUP: ExitCode.HUNG_UP})
 
 
 class Runner:
@@ -122,7 +128,9 @@ class Runner:
     def _catch_signals(self) -> Iterator[tuple[int, Any]]:
         if threading.current_thread() is not threading.main_thread():
             return
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _CANCELLED_BY:
+            if number == _HANGUP and signal.getsignal(number) is signal.SIG_IGN:
+                continue  # nohup: the run is to outlive its terminal
             yield number, signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, frame: object) -> None:
@@ -141,12 +149,11 @@ class Runner:
 
     def raise_if_cancelled(self) -> None:
         if self.cancel.event.is_set():
-            terminated = self.signal == signal.SIGTERM
             error = CancelledError(
                 f"run {self.run} was cancelled",
                 todo="finished stages are kept: run again to go on from there",
             )
-            error.exit_code = ExitCode.TERMINATED if terminated else ExitCode.INTERRUPTED
+            error.exit_code = _CANCELLED_BY.get(self.signal or 0, ExitCode.INTERRUPTED)
             raise error
 
     # ------------------------------------------------------------------ the plan

@@ -8,7 +8,6 @@ always atomically.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import stat
 import sys
@@ -21,6 +20,7 @@ from papermill.engines import NotebookExecutionManager
 from papermill.iorw import papermill_io
 
 from nbdataops.build.engine_options import EngineOptions
+from nbdataops.build.redaction import redacted_notebook
 from nbdataops.build.streams import joined_streams
 from nbdataops.store.arrow_files import publish, temporary
 from nbdataops.store.locations import atomic_write
@@ -133,16 +133,10 @@ def _replace(file: Path, data: bytes) -> None:
 
 
 def notebook_bytes(nb: Any, redact: tuple[str, ...] = ()) -> bytes:
-    """The file of a notebook, secrets' values replaced wherever they stand."""
+    """The file of a notebook, without these pieces of secrets."""
+    if redact:
+        nb = nbformat.from_dict(redacted_notebook(nb, redact))
     text = str(nbformat.writes(nb, version=4))
-    for secret in redact:
-        for form in {secret, _inside_json(secret)}:
-            if form:
-                text = text.replace(form, "[secret]")
     if not text.endswith("\n"):
         text += "\n"
     return text.encode("utf-8", "replace")
-
-
-def _inside_json(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)[1:-1]

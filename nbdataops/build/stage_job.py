@@ -8,6 +8,7 @@ from pathlib import Path
 from nbdataops.build.assign import injected_source, json_parameters, kernel_environment
 from nbdataops.build.executors import Limits, StageJob
 from nbdataops.build.nodes import Node
+from nbdataops.build.redaction import pieces
 from nbdataops.build.world import World
 from nbdataops.session.secrets import resolve_secret
 
@@ -46,10 +47,10 @@ def make_job(
             stage_timeout_s=spec.execution.stage_timeout_s,
             output_bytes=int(spec.execution.output_limit_mb * 1_000_000),
         ),
-        redact=tuple(
+        redact=pieces(
             value
             for name in stage.secrets
-            if (value := resolve_secret(name, spec.secret_providers, spec.root)) and len(value) > 3
+            if (value := resolve_secret(name, spec.secret_providers, spec.root))
         ),
         on_cell=on_cell,
         on_memory=on_memory,

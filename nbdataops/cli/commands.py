@@ -85,12 +85,20 @@ def cannot_say(error: OSError) -> int:
     if isinstance(error, BrokenPipeError):
         sys.stderr.close()
         return int(ExitCode.OK)
-    click.echo(f"error: {error.strerror or error}: what this command says cannot be written", err=True)
+    _tell(f"error: {error.strerror or error}: what this command says cannot be written", err=True)
     sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - the interpreter flushes it at its end
     return int(ExitCode.INFRASTRUCTURE)
 
 
 def _fail(shown: dict[str, Any], text: str, wants_json: bool) -> None:
     if wants_json:
-        click.echo(json.dumps({"ok": False, "error": shown}))
-    click.echo(click.style("error: ", fg="red", bold=True) + text, err=True)
+        _tell(json.dumps({"ok": False, "error": shown}), err=False)
+    _tell(click.style("error: ", fg="red", bold=True) + text, err=True)
+
+
+def _tell(text: str, *, err: bool) -> None:
+    """Say it, if anybody can hear: where a terminal was closed the exit code still tells."""
+    try:
+        click.echo(text, err=err)
+    except OSError:  # the interpreter flushes the stream at its end, which would change the exit code
+        setattr(sys, "stderr" if err else "stdout", open(os.devnull, "w"))  # noqa: PTH123, SIM115

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,12 +71,20 @@ class Tally:
 
 @contextmanager
 def progress() -> Iterator[Callable[[dict[str, Any]], None]]:
-    """A listener for a run's events."""
+    """A listener for a run's events. That nobody can be shown them, as when a terminal is closed, stops no run."""
     if sys.stderr.isatty():
         with _live() as listener:
-            yield listener
+            yield _if_it_can(listener)
     else:
-        yield _plain()
+        yield _if_it_can(_plain())
+
+
+def _if_it_can(listener: Callable[[dict[str, Any]], None]) -> Callable[[dict[str, Any]], None]:
+    def listen(event: dict[str, Any]) -> None:
+        with suppress(OSError):
+            listener(event)
+
+    return listen
 
 
 def _plain() -> Callable[[dict[str, Any]], None]:
@@ -144,12 +152,18 @@ def _live() -> Iterator[Callable[[dict[str, Any]], None]]:
                 text.append(f"\n  now: {tally.now()}", "dim")
             return text
 
-    with Live(Block(), console=console, refresh_per_second=8, transient=True) as live:
+    live = Live(Block(), console=console, refresh_per_second=8, transient=True)
 
-        def listen(event: dict[str, Any]) -> None:
-            tally.take(event)
-            failed = event["event"] == "node_ended" and event["error"] is not None
-            if event["event"] in ("run_started", "message") or failed:
-                live.console.print(Text(_line(event) or "", "red" if failed else "dim"))
+    def listen(event: dict[str, Any]) -> None:
+        tally.take(event)
+        failed = event["event"] == "node_ended" and event["error"] is not None
+        if event["event"] in ("run_started", "message") or failed:
+            live.console.print(Text(_line(event) or "", "red" if failed else "dim"))
 
+    with suppress(OSError):
+        live.start(refresh=True)
+    try:
         yield listen
+    finally:
+        with suppress(OSError):
+            live.stop()

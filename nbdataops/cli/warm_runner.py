@@ -116,7 +116,7 @@ class WarmRunner:
         """After a command that ran here and executed something: start the server that was missing. Never fails."""
         from nbdataops.errors import ExitCode
 
-        ended_early = {ExitCode.USAGE, ExitCode.INTERRUPTED, ExitCode.TERMINATED}
+        ended_early = {ExitCode.USAGE, ExitCode.HUNG_UP, ExitCode.INTERRUPTED, ExitCode.TERMINATED}
         executed = "nbdataops.build.engine" in sys.modules and sys.argv[1] in EXECUTING
         if self._missing is None or code in ended_early or not executed:
             return

@@ -121,7 +121,6 @@ def _take_files(files: Sequence[int], numbers: Sequence[int], lease: socket.sock
 def _be_a_program(request: CommandRequest) -> None:
     """What the interpreter sets up before it runs a program."""
     sys.argv[:] = request.arguments
-    sys.executable = request.executable
     main = types.ModuleType("__main__")
     main.__package__ = request.package
     sys.modules["__main__"] = main

@@ -35,6 +35,8 @@ class Request:
     connection_file: str
     further: tuple[str, ...]
     """Arguments of ipykernel beside the connection file."""
+    executable: str
+    """`sys.executable`: one interpreter may have several names."""
     environment: dict[str, str]
     cwd: str
     handed: Handed
@@ -45,6 +47,7 @@ class Request:
         return cls(
             str(frame["connection_file"]),
             tuple(map(str, frame["further"])),
+            str(frame["executable"]),
             dict(frame["environment"]),
             str(frame["cwd"]),
             Handed.of(frame["handed"]),
@@ -65,6 +68,8 @@ class Ahead:
     """The server's process id."""
     folders: tuple[tuple[str, str], ...] = ()
     """(module, name) of what holds the folder that was the current one when it was imported."""
+    executables: tuple[tuple[str, str], ...] = ()
+    """(module, name) of what holds the server's `sys.executable`, that itself too."""
 
 
 def run(request: Request, files: list[int], lease: socket.socket, ahead: Ahead) -> NoReturn:
@@ -117,13 +122,17 @@ class Surroundings(Protocol):
     @property
     def cwd(self) -> str: ...
     @property
+    def executable(self) -> str: ...
+    @property
     def environment(self) -> dict[str, str]: ...
     @property
     def handed(self) -> Handed: ...
 
 
 def take_on(request: Surroundings, ahead: Ahead, called: str, searched: Sequence[str] = ()) -> None:
-    """Folder, environment, time zone, limits, signals and randomness of the request. Raises RefusedError.
+    """Folder, interpreter's name, environment, time zone, limits, signals and randomness of the request.
+
+    Raises RefusedError.
 
     `called` is what `ps -o comm` shows: 15 bytes at most. In the folders `searched` modules are looked for before all
     that is in `sys.path`.
@@ -138,6 +147,10 @@ def take_on(request: Surroundings, ahead: Ahead, called: str, searched: Sequence
     for module, name in ahead.folders:
         kept = getattr(sys.modules[module], name)
         setattr(sys.modules[module], name, type(kept)(request.cwd))
+    for module, name in ahead.executables:
+        in_bytes = isinstance(getattr(sys.modules[module], name), bytes)
+        called_by = os.fsencode(request.executable) if in_bytes else request.executable
+        setattr(sys.modules[module], name, called_by)
     _fresh_state()
     with contextlib.suppress(OSError):
         Path("/proc/self/comm").write_text(called)

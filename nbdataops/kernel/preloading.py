@@ -231,6 +231,17 @@ def remembered_folders(folder: str) -> tuple[tuple[str, str], ...]:
     )
 
 
+def remembered_executables() -> tuple[tuple[str, str], ...]:
+    """(module, name) of what in a loaded module is `sys.executable`, as text or bytes: `multiprocessing` keeps it, too."""
+    called_by = (sys.executable, os.fsencode(sys.executable))
+    return tuple(
+        (module, name)
+        for module in sorted(set(sys.modules) - _own())
+        for name, value in list(getattr(sys.modules[module], "__dict__", {}).items())
+        if isinstance(value, str | bytes) and value in called_by
+    )
+
+
 def added(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, str]:
     """Variables that libraries set in `os.environ` when they were imported: each kernel gets them, too.
 

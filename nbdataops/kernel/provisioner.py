@@ -225,6 +225,7 @@ class WarmProvisioner(LocalProvisioner):
         request = Request(
             str(command.connection_file),
             command.further,
+            command.executable,
             environment | {"JPY_PARENT_PID": str(os.getpid())},
             str(Path(kwargs.get("cwd") or ".").absolute()),  # nbconvert gives a relative one
             Handed.of_this_process(),

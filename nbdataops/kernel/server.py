@@ -32,6 +32,7 @@ from nbdataops.kernel.preloading import (
     Preloading,
     added,
     check_start,
+    remembered_executables,
     remembered_folders,
 )
 from nbdataops.kernel.purpose import Purpose
@@ -133,6 +134,7 @@ def _preload(options: argparse.Namespace) -> Preloaded:
         added(environment, os.environ),
         os.getpid(),
         remembered_folders(str(Path.cwd())),
+        remembered_executables(),
     )
     return Preloaded(
         purpose,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from nbdataops.kernel.cold import NotWarmError
 from nbdataops.kernel.environment_reads import normal, read_at_load
 from nbdataops.kernel.purpose import Purpose
 
-PROTOCOL = 3
+PROTOCOL = 4
 """Raised when client and server no longer understand each other."""
 _LAUNCHER = ("-m", "ipykernel_launcher")
 
@@ -39,6 +40,11 @@ class KernelCommand:
             if words[at : at + 2] == _LAUNCHER:
                 return cls(words[0], words[1:at], words[at + 2 :])
         raise NotWarmError(f"the kernelspec's command does not run ipykernel_launcher: {' '.join(words[:4])}")
+
+    @property
+    def executable(self) -> str:
+        """What an ordinary kernel of this command has in `sys.executable`."""
+        return os.path.abspath(self.python)  # noqa: PTH100 - as the interpreter does, `..` and all
 
     @property
     def connection_file(self) -> Path:
@@ -86,7 +92,7 @@ class ServerKey:
         further: Iterable[str] = (),
     ) -> ServerKey:
         """The key of the commands that this interpreter runs with these options of its own."""
-        return cls._of(_one_name(sys.executable), flags, preload, environment, further, Purpose.COMMANDS)
+        return cls._of(sys.executable, flags, preload, environment, further, Purpose.COMMANDS)
 
     @classmethod
     def _of(
@@ -104,7 +110,7 @@ class ServerKey:
             value = normal(name, environment.get(name))
             variables[name] = "\0" if value is None else value
         # Not resolved: in a virtual environment the link, not the program it points to, tells which packages there are.
-        python = str(Path(python).absolute())
+        python = _one_name(str(Path(python).absolute()))
         return cls(python, flags, wanted, tuple(sorted(variables.items())), circumstances(), purpose)
 
     @property
@@ -123,7 +129,7 @@ class ServerKey:
 
 
 def _one_name(python: str) -> str:
-    """`python3` beside an interpreter, if it is the same: whether a program or a person named it makes no difference.
+    """`python3` beside an interpreter, if it is the same: by which of its names it was called makes no difference.
 
     >>> _one_name("/nowhere/python")
     '/nowhere/python'

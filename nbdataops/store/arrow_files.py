@@ -206,7 +206,7 @@ def _opened(path: Path) -> Iterator[pa.RecordBatchFileReader]:
 def _damaged(path: Path, why: str) -> StoreError:
     return StoreError(
         f"a file of the store is damaged: {why}",
-        where=Place(file=str(path)),
+        where=Place(file=os.path.realpath(path)),  # not a link to it (`read_only`)
         todo="delete it and run again: what is missing is computed anew; or restore it from a backup",
         code="damaged-file",
     )

@@ -38,9 +38,15 @@ _CREATE = (
 class Ledger:
     """An open ledger. Safe for threads; every transaction uses a connection of its own from a small pool."""
 
-    def __init__(self, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
-        """Opens the file, or creates it if there is none. StoreError when it cannot be trusted."""
+    def __init__(
+        self, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S, copy_of: Path | None = None
+    ) -> None:
+        """Opens the file, or creates it if there is none. StoreError when it cannot be trusted.
+
+        Errors name the file that this one is a `copy_of`.
+        """
         self.path = Path(path)
+        self._shown = str(copy_of or path)
         if os.environ.get(IN_KERNEL):
             raise UsageError(
                 "the kernel of a stage cannot open the ledger",
@@ -106,7 +112,7 @@ class Ledger:
         if version > FORMAT:
             raise StoreError(
                 f"the ledger has format {version}; this nbdataops knows formats up to {FORMAT}",
-                where=Place(file=str(self.path)),
+                where=Place(file=self._shown),
                 todo="upgrade nbdataops: a newer version wrote this file",
                 code="ledger-newer",
             )
@@ -114,7 +120,7 @@ class Ledger:
     def _refused(self, why: str) -> StoreError:
         return StoreError(
             f"the ledger cannot be used: {why}",
-            where=Place(file=str(self.path)),
+            where=Place(file=self._shown),
             todo="restore it from a backup, or move it away to start without history; snapshots are not touched",
             code="ledger-damaged",
         )
@@ -143,7 +149,7 @@ class Ledger:
             )
         else:
             what, todo = "the ledger refused a statement", "this is a defect of nbdataops: please report it"
-        return StoreError(what, where=Place(file=str(self.path)), todo=todo, detail=text)
+        return StoreError(what, where=Place(file=self._shown), todo=todo, detail=text)
 
 
 def refuse_network_file_system(path: Path, mounts: Path = Path("/proc/mounts")) -> None:

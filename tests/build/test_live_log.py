@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from nbdataops.build.live_log import LONGEST, LiveLog
+from nbdataops.build.redaction import pieces
 
 
 def lines(log: LiveLog) -> list[str]:
@@ -44,7 +45,7 @@ def test_a_progress_bar_appears_once_a_second_and_as_it_ended(tmp_path: Path) ->
 
 @pytest.mark.parametrize("size", [1, 3, 7, 4000])
 def test_a_secret_never_appears_however_it_is_cut(tmp_path: Path, size: int) -> None:
-    log = LiveLog(tmp_path / "stage.log", redact=("hunter22", "first line\nsecond line"))
+    log = LiveLog(tmp_path / "stage.log", redact=pieces(["hunter22", "first line\nsecond line"]))
     text = "a hunter22 b\nfirst line\nsecond line\n" + "x" * (LONGEST - 4) + "hunter22 and on" + "y" * LONGEST
 
     for at in range(0, len(text), size):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections.abc import Callable
@@ -210,7 +212,9 @@ def test_secrets_are_redacted_wherever_a_notebook_prints_them(
     assert "[secret]" in written
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_a_signal_cancels_the_run_and_leaves_no_kernel(blank: Path, number: int, code: int) -> None:
     view(blank, "import time\ntime.sleep(300)")
     command = [sys.executable, "-m", "nbdataops", "build", VIEW, "--product", str(blank), "--json"]
@@ -226,6 +230,43 @@ def test_a_signal_cancels_the_run_and_leaves_no_kernel(blank: Path, number: int,
     status = open_product(blank).status()
     assert status.runs[0]["state"] == "cancelled"
     assert {n["state"] for n in status.nodes} == {"cancelled"}
+
+
+def test_a_run_whose_terminal_is_closed_ends_as_cancelled_though_it_can_tell_nobody(blank: Path) -> None:
+    view(blank, "import time\ntime.sleep(300)")
+    command = [sys.executable, "-m", "nbdataops", "build", VIEW, "--product", str(blank)]
+    terminal, inside = os.openpty()
+    process = subprocess.Popen(
+        command, stdin=inside, stdout=inside, stderr=inside, start_new_session=True,
+        env=os.environ | {"NBDATAOPS_RUNNER": "cold"}, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )  # fmt: skip
+    os.close(inside)
+    family = wait_for(lambda: kernels_of(blank))
+
+    os.close(terminal)
+
+    assert process.wait(60) == 129
+    assert wait_for(lambda: not [p for p in family if alive(p)])
+    status = open_product(blank).status()
+    assert (status.runs[0]["state"], {n["state"] for n in status.nodes}) == ("cancelled", {"cancelled"})
+
+
+def test_a_run_under_nohup_goes_on_when_its_terminal_is_closed(blank: Path) -> None:
+    notebook = view(blank, "from pathlib import Path\nPath('begun').touch()\nPath('go').open().read()")
+    os.mkfifo(blank / "go")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nbdataops", "build", VIEW, "--product", str(blank)],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env=os.environ | {"NBDATAOPS_RUNNER": "cold"}, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+    )  # fmt: skip
+    assert wait_for((blank / "begun").exists), notebook
+
+    process.send_signal(signal.SIGHUP)
+    (blank / "go").write_text("on")
+    said, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 0, said
+    assert open_product(blank).status().runs[0]["state"] == "succeeded"
 
 
 def test_what_a_cell_prints_can_be_followed_while_it_runs_and_is_in_the_notebook_at_the_end(

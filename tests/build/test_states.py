@@ -123,19 +123,43 @@ def test_a_failure_is_told_while_other_stages_still_run(blank: Path) -> None:
     assert (states["methods/average"], states["methods/rate"]) == (State.FAILED, State.SUCCEEDED)
 
 
-def test_a_signal_while_the_report_is_written_cancels_the_run(opened: Open) -> None:
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, ExitCode.TERMINATED), (signal.SIGHUP, ExitCode.HUNG_UP)]
+)
+def test_a_signal_while_the_report_is_written_cancels_the_run(
+    opened: Open, number: signal.Signals, code: ExitCode
+) -> None:
     product = opened()
 
     def listen(event: dict[str, Any]) -> None:
         if event.get("text") == "writing the report":
-            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(number)
 
     with pytest.raises(CancelledError) as cancelled:
         product.run(listener=listen)
 
-    assert cancelled.value.exit_code is ExitCode.TERMINATED
+    assert cancelled.value.exit_code is code
     assert [run["state"] for run in product.journal.runs()] == [State.CANCELLED.value]
     assert opened().run().exit_code is ExitCode.OK
+
+
+def test_a_hangup_that_is_ignored_as_after_nohup_stays_ignored(opened: Open) -> None:
+    product = opened()
+    seen = []
+
+    def listen(event: dict[str, Any]) -> None:
+        if event.get("text") == "writing the report":
+            signal.raise_signal(signal.SIGHUP)
+            seen.append(signal.getsignal(signal.SIGHUP))
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        report = product.run(listener=listen)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+    assert report.exit_code is ExitCode.OK
+    assert seen == [signal.SIG_IGN]
 
 
 def test_what_was_left_is_done_by_the_next_run(blank: Path, opened: Open) -> None:

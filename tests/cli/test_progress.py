@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 import pytest
@@ -59,3 +60,20 @@ def test_without_a_terminal_there_are_plain_lines_on_stderr(capsys: pytest.Captu
         "succeeded: methods/a@2026-01-01+13 (1.5 s)",
         "failed: methods/a@2026-01-01+13 cell 3, line 2: ValueError: no",
     ]
+
+
+def test_progress_that_can_no_longer_be_written_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a terminal that was closed."""
+
+    def closed(*arguments: object, **options: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("click.echo", closed)
+    heard = []
+
+    with progress() as listener:
+        for event in ({"event": "run_started", "run": "r1", "product": "p"}, PLANNED):
+            listener(event)
+            heard.append(event["event"])
+
+    assert heard == ["run_started", "planned"]

@@ -23,6 +23,7 @@ import pytest
 from nbdataops.cli.warm_runner import PRELOAD
 from nbdataops.kernel.cold import recorded
 from nbdataops.kernel.status import statuses
+from nbdataops.workspace import open_product
 from tests.conftest import REPOSITORY, Notebook
 from tests.kernel.commands import environment, run
 from tests.kernel.conftest import alone, servers
@@ -313,7 +314,9 @@ def begun(
         process.communicate()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_a_cancelled_run_ends_with_its_code_and_leaves_nothing(
     begun: Callable[..., Any], number: int, code: int
 ) -> None:
@@ -352,6 +355,22 @@ def test_ctrl_c_at_a_terminal_cancels_a_run_that_shows_live_progress(begun: Call
     assert wait_for(lambda: b"was cancelled" in shown)
     assert wait_for(lambda: not any(map(is_alive, pids)))
     os.close(terminal)
+
+
+def test_a_run_whose_terminal_is_closed_ends_as_cancelled(begun: Callable[..., Any], sleeping: Path) -> None:
+    terminal, inside = os.openpty()
+    process, pids = begun(
+        stdin=inside, stdout=inside, stderr=inside, start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )  # fmt: skip
+    os.close(inside)
+
+    os.close(terminal)
+
+    assert process.wait(120) == 129
+    assert wait_for(lambda: not any(map(is_alive, pids)))
+    status = open_product(sleeping).status()
+    assert (status.runs[0]["state"], {n["state"] for n in status.nodes}) == ("cancelled", {"cancelled"})
 
 
 def test_nothing_is_left_of_a_run_whose_client_is_killed(

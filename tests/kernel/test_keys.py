@@ -67,6 +67,21 @@ def test_interpreter_flags_and_list_make_another_server() -> None:
     assert len({name(), name(other), name(flagged), name(preload=["numpy", "pandas"])}) == 4
 
 
+def test_another_name_of_the_same_interpreter_does_not(tmp_path: Path) -> None:
+    there = [tmp_path / name for name in ("python3", "python", "python3.11")]
+    there[0].touch()
+    for link in there[1:]:
+        link.symlink_to("python3")
+    (tmp_path / "pypy").touch()
+
+    names = [
+        name(KernelCommand.of([str(path), "-m", "ipykernel_launcher", "-f", "k.json"]))
+        for path in (*there, tmp_path / "pypy")
+    ]
+
+    assert names[0] == names[1] == names[2] != names[3]
+
+
 def test_the_connection_file_and_further_arguments_do_not() -> None:
     other = KernelCommand.of(["/env/bin/python", "-m", "ipykernel_launcher", "--quiet", "-f", "other.json"])
 

@@ -162,7 +162,9 @@ def test_a_signal_to_a_kernel_that_has_just_been_forked_does_not_end_the_server(
         patch.setattr("nbdataops.kernel.starting.PROGRAM", code)
         start().close()
     [path], [before] = alone.folder.glob("*.sock"), statuses(alone.folder)
-    request = Request("/nowhere/kernel.json", (), dict(os.environ), "/", Handed.of_this_process())
+    request = Request(
+        "/nowhere/kernel.json", (), sys.executable, dict(os.environ), "/", Handed.of_this_process()
+    )
     connection = connect(path)
     assert connection is not None
     launch = {"do": "launch", "sockets": None, "standbys": 1, "adopt": False}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,40 @@ def test_an_adopted_kernel_looks_as_a_forked_one(start: Start, standby: int, tmp
     assert kernel.pid != standby
     assert json.loads(given[0]) == json.loads(forked[0])
     assert given[1] == forked[1]
+
+
+def test_interpreters_of_two_names_share_a_server_and_each_kernel_has_the_name_it_was_asked_for(
+    warm: Servers, start: Start
+) -> None:
+    """In `sys.executable`, in what was taken from it when it was loaded, and so in all that a kernel starts."""
+    usual = json.loads((warm.home / "jupyter" / "kernels" / "bare" / "kernel.json").read_text())
+    named = [
+        Path(sys.executable).with_name(name) for name in ("python3", f"python3.{sys.version_info.minor}")
+    ]
+    for number, python in enumerate(named):
+        usual["argv"][0] = str(python)
+        usual["metadata"]["kernel_provisioner"]["config"]["preload"] = ["numpy", "joblib"]
+        folder = warm.home / "jupyter" / "kernels" / f"named-{number}"
+        folder.mkdir()
+        (folder / "kernel.json").write_text(json.dumps(usual))
+    look = (
+        "import multiprocessing.spawn, os, sys\nfrom joblib.externals.loky.backend import spawn\n"
+        "print(sys.executable, sys.orig_argv[0], os.fsdecode(multiprocessing.spawn.get_executable()), "
+        "spawn.get_executable(), 'joblib' in sys.modules)"
+    )
+
+    first = start("named-0")
+    adopted = standby_beside(warm, first)
+    second = start("named-1")
+    assert second.pid == adopted
+    given = second.run(look).out.split()
+    second.manager.restart_kernel()  # never a standby: it must keep its addresses
+    second.client.wait_for_ready(timeout=PATIENCE_S)
+    forked = second.run(look).out.split()
+
+    assert psutil.Process(first.pid).ppid() == psutil.Process(second.pid).ppid()
+    assert first.run(look).out.split() == [str(named[0])] * 4 + ["True"]
+    assert given == forked == [str(named[1])] * 4 + ["True"]
 
 
 def test_output_of_an_adopted_kernels_descriptors_goes_to_its_client(

@@ -28,6 +28,7 @@ class Limits:
 class StageJob:
     """One execution. `injected` is the source of the injected parameters cell, typed by annotation.
 
+    `redact` are the pieces of secrets to take out of all that is stored (`redaction.pieces`).
     `on_cell(done, total)` counts cells; `on_memory(now, peak)` tells now and then, in bytes, what the kernel takes.
     `afterwards(work)` takes work that the stage's end need not wait for.
     """

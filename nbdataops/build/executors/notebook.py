@@ -23,6 +23,7 @@ from nbdataops.build.executors import Cancel, StageJob
 from nbdataops.build.kernels import NAME, kernel_manager, kill_group
 from nbdataops.build.live_log import LiveLog
 from nbdataops.build.memory import MemoryWatch
+from nbdataops.build.redaction import redacted
 from nbdataops.errors import CancelledError, KernelError, NbdataopsError, Place, StageError, StageTimeout
 from nbdataops.kernel.imported_names import preload_for
 
@@ -178,8 +179,7 @@ class _Watch:
         from papermill.exceptions import PapermillExecutionError
 
         job = self.job
-        for secret in job.redact:
-            log = log.replace(secret, "[secret]")
+        log = redacted(log, job.redact)
         place = Place(file=f"{job.stage}.ipynb")
         if self.cancel.event.is_set():
             return CancelledError("cancelled while it ran", where=place)
@@ -222,11 +222,8 @@ class _Watch:
         traceback = _ANSI.sub("", "\n".join(error.traceback))
         line = _CELL_LINE.search(traceback)
         number = self._original_cell(int(error.cell_index) + 1)
-        for secret in self.job.redact:
-            traceback = traceback.replace(secret, "[secret]")
-        message = _ANSI.sub("", f"{error.ename}: {error.evalue}")
-        for secret in self.job.redact:
-            message = message.replace(secret, "[secret]")
+        traceback = redacted(traceback, self.job.redact)
+        message = redacted(_ANSI.sub("", f"{error.ename}: {error.evalue}"), self.job.redact)
         return StageError(
             message.strip(),
             where=Place(file=place.file, cell=number, line=int(line.group(1)) if line else None),
