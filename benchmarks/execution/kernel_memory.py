@@ -11,15 +11,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
 import psutil
 from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
 
 from benchmarks.comparison import Added, Comparison, script
-from benchmarks.execution.sides import servers
+from benchmarks.execution.sides import servers, stock_python
 from benchmarks.execution.stage_with_imports import CELLS
 from nbdataops.kernel.status import statuses
 
@@ -28,15 +30,27 @@ KERNELS = 5
 AT_MOST = 1 / 3
 
 
-class Kernels:
-    """Running kernels of one kernelspec; `servers`: the folder of the servers that count with them."""
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A kernelspec, the folder in which it lies if Jupyter does not find it, and that of servers that count, too."""
 
-    def __init__(self, kernel: str, servers: Path | None) -> None:
-        self.kernel, self.servers = kernel, servers
+    kernel: str
+    specs: Path | None = None
+    servers: Path | None = None
+
+
+class Kernels:
+    """Running kernels of one side."""
+
+    def __init__(self, side: Side) -> None:
+        self.side = side
         self.started: list[tuple[KernelManager, BlockingKernelClient]] = []
 
     def start(self) -> None:
-        manager = KernelManager(kernel_name=self.kernel)
+        specs = KernelSpecManager()
+        if self.side.specs is not None:
+            specs.kernel_dirs = [str(self.side.specs)]
+        manager = KernelManager(kernel_name=self.side.kernel, kernel_spec_manager=specs)
         manager.start_kernel()
         client = manager.client()
         self.started.append((manager, client))
@@ -58,23 +72,23 @@ class Kernels:
 
     def pss_mb(self) -> float:
         pids = [manager.provisioner.pid for manager, _ in self.started]
-        if self.servers is not None:
-            pids += [server["pid"] for server in statuses(self.servers)]
+        if self.side.servers is not None:
+            pids += [server["pid"] for server in statuses(self.side.servers)]
         return float(sum(psutil.Process(pid).memory_full_info().pss for pid in pids)) / 1e6
 
 
 @contextmanager
-def kernels(kernel: str, servers: Path | None) -> Iterator[Kernels]:
-    held = Kernels(kernel, servers)
+def kernels(side: Side) -> Iterator[Kernels]:
+    held = Kernels(side)
     try:
         yield held
     finally:
         held.end(left=0)
 
 
-def added(kernel: str, servers: Path | None) -> tuple[Added, Added]:
+def added(side: Side) -> tuple[Added, Added]:
     """What each kernel after the first adds: idle, and after its work."""
-    with kernels(kernel, servers) as held:
+    with kernels(side) as held:
         held.start()
         one = held.pss_mb()
         for _ in range(KERNELS - 1):
@@ -89,8 +103,10 @@ def added(kernel: str, servers: Path | None) -> tuple[Added, Added]:
 
 def measure(rounds: int) -> list[Comparison]:
     with servers() as made, mock.patch.dict(os.environ, made.variables):
-        added("forked", made.folder)  # the server loads
-        taken = [(added("forked", made.folder), added("python3", None)) for _ in range(rounds)]
+        ours = Side("forked", servers=made.folder)
+        stock = Side("python3", specs=stock_python().parent.parent / "share" / "jupyter" / "kernels")
+        added(ours)  # the server loads
+        taken = [(added(ours), added(stock)) for _ in range(rounds)]
     return [
         Comparison(
             f"a further kernel, {what}",
