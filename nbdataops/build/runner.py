@@ -10,10 +10,9 @@ import contextlib
 import os
 import secrets
 import shutil
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -31,13 +30,13 @@ from nbdataops.build.nodes import Action, Feed, Node, NodeKind, State
 from nbdataops.build.plan import Cache, Plan, PlannedNode, resolve_inputs
 from nbdataops.build.reader import SnapshotReader
 from nbdataops.build.schedule import Task, run_tasks
+from nbdataops.build.signals import Signals
 from nbdataops.build.signing import sign
 from nbdataops.build.stage_job import make_job
 from nbdataops.build.workload import Workload
 from nbdataops.build.world import World
 from nbdataops.errors import (
     CancelledError,
-    ExitCode,
     InfrastructureError,
     NbdataopsError,
     Place,
@@ -49,12 +48,6 @@ from nbdataops.store.locations import Store
 from nbdataops.store.witness import NAME as WITNESS
 
 HEARTBEAT_S = 2.0
-_HANGUP: int | None = getattr(signal, "SIGHUP", None)
-"""What a process gets whose terminal is closed; Windows has no such signal."""
-_CANCELLED_BY: dict[int, ExitCode] = {
-    signal.SIGINT: ExitCode.INTERRUPTED,
-    signal.SIGTERM: ExitCode.TERMINATED,
-} | ({} if _HANGUP is None else {_HANGUP: ExitCode.HUNG_UP})
 
 
 class Runner:
@@ -84,7 +77,7 @@ class Runner:
         self.folder = store.runs / self.run
         self.events = Events(self.folder / "events.jsonl", list(listeners))
         self.cancel = Cancel()
-        self.signal: int | None = None
+        self._signals = Signals(self.cancel)
         self.reader = SnapshotReader(store.root)
         self._ended = threading.Event()
         self._done: dict[str, NodeRun] = {}
@@ -97,7 +90,7 @@ class Runner:
     def __enter__(self) -> Runner:
         self.journal.start_run(self.run, self.product, datetime.now(UTC))
         (self.store.root / WITNESS).unlink(missing_ok=True)  # what it says of the last run is over
-        self._previous = dict(self._catch_signals())
+        self._signals.catch()
         self._heart = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         self._heart.start()
         self.events.emit("run_started", run=self.run, product=self.product)
@@ -106,8 +99,7 @@ class Runner:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         self._ended.set()
         self._heart.join()
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
+        self._signals.release()
         failed = any(n.error is not None for n in self._done.values())
         state = State.FAILED if failed or error is not None else State.SUCCEEDED
         if self.cancel.event.is_set() and error is not None:  # else it came too late to change anything
@@ -125,20 +117,6 @@ class Runner:
         """What `status` shows of this run later."""
         self._summary = dict(summary)
 
-    def _catch_signals(self) -> Iterator[tuple[int, Any]]:
-        if threading.current_thread() is not threading.main_thread():
-            return
-        for number in _CANCELLED_BY:
-            if number == _HANGUP and signal.getsignal(number) is signal.SIG_IGN:
-                continue  # nohup: the run is to outlive its terminal
-            yield number, signal.signal(number, self._on_signal)
-
-    def _on_signal(self, number: int, frame: object) -> None:
-        self.signal = number
-        # Killing kernels takes locks: not in a signal handler.
-        threading.Thread(target=self.cancel.cancel, name="cancel", daemon=True).start()
-        self.cancel.event.set()
-
     def _beat(self) -> None:
         while not self._ended.wait(HEARTBEAT_S):
             try:
@@ -153,7 +131,7 @@ class Runner:
                 f"run {self.run} was cancelled",
                 todo="finished stages are kept: run again to go on from there",
             )
-            error.exit_code = _CANCELLED_BY.get(self.signal or 0, ExitCode.INTERRUPTED)
+            error.exit_code = self._signals.exit_code
             raise error
 
     # ------------------------------------------------------------------ the plan
