@@ -25,7 +25,7 @@ from benchmarks.comparison import (
 from benchmarks.figures import Figures
 
 SUPPORT = {"__init__", "__main__", "comparison", "figures", "installed_copy", "peer_environments"}
-SUPPORT_OF_EXECUTION = {"__init__", "outputs", "phases", "sides", "six_stages", "worker"}
+SUPPORT_OF_EXECUTION = {"__init__", "one_notebook", "outputs", "phases", "sides", "six_stages", "worker"}
 SUPPORT_OF_LTV = {"__init__", "customers", "draws", "peers", "turns", "worker"}
 
 

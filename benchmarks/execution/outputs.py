@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 
 def printed(executed: str | Path) -> list[str]:
-    """What every cell printed; papermill's own engine may keep a line in several pieces."""
+    """What every cell printed and came to; papermill's own engine may keep a line in several pieces."""
     cells = json.loads(Path(executed).read_text(encoding="utf-8"))["cells"]
-    return ["".join("".join(output["text"]) for output in cell["outputs"]) for cell in cells]
+    return ["".join(_text(output) for output in cell["outputs"]) for cell in cells]
+
+
+def _text(output: dict[str, Any]) -> str:
+    return "".join(output["text"] if "text" in output else output["data"]["text/plain"])
 
 
 def require_same_text(mine: str, other: str) -> None:

@@ -6,11 +6,8 @@ Both sides are programs that have imported papermill and call its API. Ours name
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 from benchmarks.comparison import Comparison, script
-from benchmarks.execution.sides import API, as_fast, both, servers, write_notebook
+from benchmarks.execution.one_notebook import as_fast_as_papermill
 
 ROUNDS = 7
 CELLS = (
@@ -22,18 +19,7 @@ CELLS = (
 
 
 def measure(rounds: int) -> list[Comparison]:
-    with tempfile.TemporaryDirectory() as folder, servers() as made, both(made) as (ours, stock):
-        path = write_notebook(Path(folder) / "stage.ipynb", CELLS)
-        return [
-            as_fast(
-                "one stage with imports",
-                lambda: ours.does("notebook", path=path, kernel="nbdataops", engine="nbdataops"),
-                API,
-                lambda: stock.does("notebook", path=path, kernel="python3"),
-                rounds,
-                at_least=15,
-            )
-        ]
+    return as_fast_as_papermill("one stage with imports", CELLS, rounds, at_least=15)
 
 
 def main() -> None:
