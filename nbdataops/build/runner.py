@@ -108,8 +108,13 @@ class Runner:
             self.journal.end_run(self.run, state, datetime.now(UTC), self._summary)
         with contextlib.suppress(OSError):
             self.events.emit("run_ended", run=self.run, state=state.value)
-        self._afterwards.finish()
-        shutil.rmtree(self.folder / "work", ignore_errors=True)
+        try:
+            self._afterwards.finish()
+        except Exception:
+            if error is None:  # else that tells more
+                raise
+        finally:
+            shutil.rmtree(self.folder / "work", ignore_errors=True)
 
     _summary: Mapping[str, Any] = {}
 

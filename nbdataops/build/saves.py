@@ -1,8 +1,8 @@
 """When papermill's engine saves the notebook that it executes, and how.
 
 Stock papermill writes the whole file twice per cell, which is the main cost of long notebooks. Here it is
-written at most every few seconds, at most a tenth of the time, always after an error and at the end, and
-always atomically.
+written at most every few seconds, at most a tenth of the time, and always after an error and at the end. What is
+written here is whole, or as it was before; papermill itself writes its output once more when all is done.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 import nbformat
 from papermill.engines import NotebookExecutionManager
-from papermill.iorw import papermill_io
+from papermill.iorw import LocalHandler, papermill_io
 
 from nbdataops.build.engine_options import EngineOptions
 from nbdataops.build.redaction import redacted_notebook
@@ -37,14 +37,24 @@ class BoundedManager(NotebookExecutionManager):  # type: ignore[misc]
         self.options = options
         self._local = None if options.output is not None else _local_file(self.output_path)
         self.saves_during_cells = autosave_cell_every > 0
-        self._every_s = min(options.save_every_s, autosave_cell_every or options.save_every_s)
+        self._every_s = options.save_every_s
+        if self._local is not None:
+            self._every_s = min(self._every_s, autosave_cell_every or self._every_s)
+        elif options.output is None:
+            self._every_s = max(self._every_s, autosave_cell_every)
+        self._error_around = sys.exc_info()[1]
+        """Of the caller's: papermill may be called where one is being handled."""
         self._next_save = time.monotonic() + self._every_s
 
     def notebook_start(self, **kwargs: Any) -> None:
-        """Raises OSError when papermill's output could not be written in the end."""
-        if self._local is not None:
-            _check_writable(self._local)
+        """What papermill could not write in the end is refused now, by papermill."""
         super().notebook_start(**kwargs)
+        if self.options.output is None and self._local is None and self.output_path is not None:
+            self.save(always=True)
+
+    @property
+    def _is_failing(self) -> bool:
+        return sys.exc_info()[1] is not self._error_around
 
     @property
     def due_s(self) -> float:
@@ -55,15 +65,19 @@ class BoundedManager(NotebookExecutionManager):  # type: ignore[misc]
         started = time.monotonic()
         if not always and started < self._next_save:
             return
-        if self.options.output is not None:
-            atomic_write(self.options.output, notebook_bytes(self.nb, self.options.redact))
-        elif self._local is not None:
-            _replace(self._local, notebook_bytes(self.nb, self.options.redact))
-        else:
-            super().save(**kwargs)  # a bucket, a server, standard output: papermill knows how to write there
-        ended = time.monotonic()
-        self._next_save = ended + max(self._every_s, 10 * (ended - started))
-        self.last_save_time = self.now()
+        try:
+            if self.options.output is not None:
+                atomic_write(self.options.output, notebook_bytes(self.nb, self.options.redact))
+            elif self._local is not None:
+                _replace(self._local, notebook_bytes(self.nb, self.options.redact))
+            else:
+                super().save(
+                    **kwargs
+                )  # a bucket, a link, standard output: papermill knows how to write there
+            self.last_save_time = self.now()
+        finally:
+            ended = time.monotonic()
+            self._next_save = ended + max(self._every_s, 10 * (ended - started))
 
     def cell_start(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:
         super().cell_start(cell, cell_index, **kwargs)
@@ -71,9 +85,7 @@ class BoundedManager(NotebookExecutionManager):  # type: ignore[misc]
             self.options.live.cell((cell_index or 0) + 1, len(self.nb.cells))
 
     def cell_complete(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:
-        if (
-            sys.exc_info()[1] is not None
-        ):  # a timeout or a dead kernel is on its way up: this cell did not complete
+        if self._is_failing:  # a timeout or a dead kernel is on its way up: this cell did not complete
             cell.metadata.papermill["status"] = self.FAILED
             self.nb.metadata.papermill["exception"] = True
         if cell.get("cell_type") == "code":
@@ -96,31 +108,37 @@ class BoundedManager(NotebookExecutionManager):  # type: ignore[misc]
             for cell, status in zip(self.nb.cells, reached, strict=True):
                 cell.metadata.papermill["status"] = status
         # papermill itself writes what it gets back to its output path, which takes long for long notebooks.
-        if self.options.output is not None or sys.exc_info()[1] is not None:
+        if self.options.output is not None or self._is_failing:
             self.save(always=True)
         if self.options.live is not None:
             self.options.live.remove()
 
 
 def _local_file(path: str | None) -> Path | None:
-    """The regular file that papermill's output path names, made or not; None: papermill itself must write there."""
-    folder = getattr(
-        papermill_io.get_handler(path), "_cwd", None
-    )  # its paths are not those of the engine's folder
-    if path is None or "://" in path or folder is None:
+    """The regular file that papermill's output path names, made or not, if it can be replaced; else None.
+
+    None, too, for a file that others hold (a link, a mount) or own: replaced it would be another one.
+    """
+    handler = papermill_io.get_handler(path)
+    if path is None or not isinstance(handler, LocalHandler):
         return None
-    file = Path(folder, path)
-    return file if not file.is_symlink() and (file.is_file() or not file.exists()) else None
+    file = Path(
+        handler._cwd or "", path
+    )  # the engine may run in another folder than papermill was started in
+    try:
+        if file.is_symlink() or not file.parent.is_dir() or (file.exists() and not _is_ours_alone(file)):
+            return None
+        with temporary(file.parent) as (_, handle):
+            handle.write(b"{}")
+    except OSError:
+        return None
+    return file
 
 
-def _check_writable(file: Path) -> None:
-    """Raises OSError now, not after an hour, when the file could not be written."""
-    if not file.parent.is_dir():
-        raise FileNotFoundError(f"output folder {file.parent} doesn't exist.")  # in papermill's words
-    if file.exists():
-        file.open("r+b").close()
-    with temporary(file.parent) as (_, handle):
-        handle.write(b"{}")
+def _is_ours_alone(file: Path) -> bool:
+    found = file.stat()
+    is_ours = not hasattr(os, "geteuid") or found.st_uid == os.geteuid()
+    return stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and is_ours and not file.is_mount()
 
 
 def _replace(file: Path, data: bytes) -> None:
@@ -135,8 +153,19 @@ def _replace(file: Path, data: bytes) -> None:
 def notebook_bytes(nb: Any, redact: tuple[str, ...] = ()) -> bytes:
     """The file of a notebook, without these pieces of secrets."""
     if redact:
-        nb = nbformat.from_dict(redacted_notebook(nb, redact))
+        nb = nbformat.from_dict(redacted_notebook(_joined(nb), redact))
     text = str(nbformat.writes(nb, version=4))
     if not text.endswith("\n"):
         text += "\n"
     return text.encode("utf-8", "replace")
+
+
+def _joined(nb: Any) -> Any:
+    """While a cell runs, what it prints comes in pieces: a secret may stand in two of them."""
+    cells = [
+        {**cell, "outputs": joined_streams([dict(output) for output in cell["outputs"]])}
+        if "outputs" in cell
+        else cell
+        for cell in nb["cells"]
+    ]
+    return {**nb, "cells": cells}

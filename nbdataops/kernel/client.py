@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from functools import partial
 from queue import Empty
 from typing import Any
@@ -20,6 +21,9 @@ from jupyter_client.client import KernelClient
 from jupyter_core.utils import ensure_async, run_sync
 from traitlets import Type
 
+_WELCOME = "iopub_welcome"
+_DRAIN_S = 0.2
+"""How long the stock client drains the channel; ours only where a greeting is due that has not come."""
 TURN = 50
 """After so many messages everything else gets its turn."""
 STOCK = {
@@ -33,14 +37,19 @@ async def _wait_for_ready(self: KernelClient, timeout: float | None = None) -> N
     """Wait until the kernel answers and its IOPub channel is connected. Raises RuntimeError as the stock method."""
     deadline = time.monotonic() + (float("inf") if timeout is None else timeout)
     patience = 0.1
+    kinds: set[str] = set()
     while True:
         request = self.kernel_info()
         reply = await _until(self.shell_channel, partial(_answers, "kernel_info_reply", request), 1.0)
         if reply is not None:
             # The subscription may not have reached the kernel in time for this idle: then ask again.
-            idle = await _until(self.iopub_channel, partial(_is_idle, request), patience)
+            idle = await _until(self.iopub_channel, partial(_is_idle, request), patience, kinds)
             patience = min(2 * patience, 2.0)
             if idle is not None:
+                if _WELCOME not in kinds and _welcomes(reply):
+                    await _until(
+                        self.iopub_channel, lambda message: message["msg_type"] == _WELCOME, _DRAIN_S
+                    )
                 self._handle_kernel_info_reply(reply)
                 return
         if not await self._async_is_alive():
@@ -49,17 +58,30 @@ async def _wait_for_ready(self: KernelClient, timeout: float | None = None) -> N
             raise RuntimeError(f"Kernel didn't respond in {timeout} seconds")
 
 
-async def _until(channel: Any, wanted: Any, timeout_s: float) -> dict[str, Any] | None:
-    """The first message that is wanted, those before it dropped; None when it does not come in time."""
+async def _until(
+    channel: Any, wanted: Callable[[dict[str, Any]], bool], timeout_s: float, kinds: set[str] | None = None
+) -> dict[str, Any] | None:
+    """The first message that is wanted, those before it dropped; None when it does not come in time.
+
+    The types of all that came are added to `kinds`.
+    """
     deadline = time.monotonic() + timeout_s
     while (left := deadline - time.monotonic()) > 0:
         try:
             message: dict[str, Any] = await ensure_async(channel.get_msg(timeout=left))
         except Empty:
             return None
+        if kinds is not None:
+            kinds.add(message["msg_type"])
         if wanted(message):
             return message
     return None
+
+
+def _welcomes(reply: dict[str, Any]) -> bool:
+    """Whether the kernel greets each subscriber (protocol 5.4). The greeting may come after the idle status."""
+    version = str(reply["content"].get("protocol_version", "")).split(".")
+    return [int(part) for part in version if part.isdecimal()] >= [5, 4]
 
 
 def _answers(kind: str, request: str, message: dict[str, Any]) -> bool:

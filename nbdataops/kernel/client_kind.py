@@ -7,8 +7,13 @@ from dataclasses import dataclass
 
 from nbdataops.kernel.environment_reads import SET_ANEW, normal
 
-HARMLESS = ("--HistoryManager.", "--InteractiveShell.")
-"""How arguments of ipykernel begin that neither execute nor import anything."""
+HARMLESS = (
+    "--HistoryManager.hist_file=:memory:",
+    "--HistoryManager.enabled=",
+    "--InteractiveShell.ast_node_interactivity=",
+    "--InteractiveShell.colors=",
+)
+"""How arguments of ipykernel begin that execute nothing, import nothing, and open no file of the client's folder."""
 EXECUTES = "PYTHONSTARTUP"
 """The variable that names a file which IPython executes."""
 

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
@@ -170,7 +171,8 @@ def start_application(
 ) -> Any:
     """An initialised ipykernel application, its sockets bound.
 
-    `before_code` is called with it when all is there but what extensions, startup files and options would execute.
+    `before_code` is called with it before it executes anything of the user's: before the files of configuration, whose
+    places are known by then, and before extensions, startup files and what options say.
     """
     from ipykernel.kernelapp import IPKernelApp
 
@@ -178,18 +180,23 @@ def start_application(
     application: Any = IPKernelApp.instance()
     application.parent_handle = 1  # no poller for the parent's death: the lease tells
     application.outstream_class = "nbdataops.kernel.prompt_stream.PromptOutStream"
-    execute = application.init_gui_pylab  # the first of three that do
-
-    def init_gui_pylab() -> None:
-        before_code(application)
-        execute()
-
-    application.init_gui_pylab = init_gui_pylab
+    for execute in ("load_config_file", "init_gui_pylab"):  # the latter is the first of three
+        setattr(
+            application, execute, _after(partial(before_code, application), getattr(application, execute))
+        )
     application.initialize(list(arguments))
     if application.outstream_class.startswith("nbdataops."):  # else the user's configuration names another
         application.kernel._execute_sleep = 0.0  # half a millisecond a cell, which this stream has no need of
     _forget_editable()
     return application
+
+
+def _after(first: Callable[[], None], then: Callable[..., Any]) -> Callable[..., Any]:
+    def both(*given: Any, **named: Any) -> Any:
+        first()
+        return then(*given, **named)
+
+    return both
 
 
 def be_called_with(arguments: Sequence[str]) -> None:

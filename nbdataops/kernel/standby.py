@@ -93,7 +93,7 @@ def run_standby(control: socket.socket, prefix: str, kind: ClientKind, ahead: Ah
             with watched() as names:
                 application = start_application(["-f", str(file), *kind.further], before_code)
         except _UnusableError as why:
-            frames.send(control, {"unusable": str(why)})
+            frames.send(control, {"unusable": str(why), "names_read": sorted(names)})
             os._exit(0)
         finally:
             file.unlink(missing_ok=True)

@@ -34,12 +34,10 @@ class StandbyPool:
         self.refill_at: float | None = None
         """When the next one is due; None when none is."""
         self._forks, self._selector, self._folder, self._ahead = forks, selector, folder, ahead
-        self._number = 0
-        """Of standbys that are wanted for each kind: as the last client said."""
         self._names: frozenset[str] = frozenset()
         """Variables that were read while a standby was initialised."""
-        self._kinds: list[ClientKind] = []
-        """Of the last clients, the last one first."""
+        self._wanted: dict[ClientKind, int] = {}
+        """How many, by the kinds of the last clients, the last one first."""
         self._hopeless: dict[ClientKind, float] = {}
         """Kinds for which there could be none, and until when."""
 
@@ -56,15 +54,15 @@ class StandbyPool:
 
     def want(self, number: int, request: Request) -> None:
         """As many as a client says, for clients like it."""
-        self._number = number
         kind = self._kind(request)
         if kind is not None:
-            self._kinds = [kind, *(known for known in self._kinds if known != kind)][:KINDS]
+            others = [(known, wanted) for known, wanted in self._wanted.items() if known != kind]
+            self._wanted = dict([(kind, number), *others][:KINDS])
         self._make_room()
 
     def give_up(self) -> None:
         """End them all; no more are forked."""
-        self._number, self._kinds = 0, []
+        self._wanted = {}
         self.refill_at = None
         for standby in self.all:
             self._forks.end(standby)
@@ -126,15 +124,15 @@ class StandbyPool:
         """The kind of which a standby is to be made next."""
         now = time.monotonic()
         made = [forked.made_for for forked in self.all]
-        for kind in self._kinds:
-            if made.count(kind) < self._number and self._hopeless.get(kind, now) <= now:
+        for kind, number in self._wanted.items():
+            if made.count(kind) < number and self._hopeless.get(kind, now) <= now:
                 return kind
         return None
 
     def _make_room(self) -> None:
         """End those that are for none of the last kinds of clients; have others made."""
         for forked in self.all:
-            if forked.made_for not in self._kinds:
+            if forked.made_for not in self._wanted:
                 self._forks.end(forked)
         if self._missing() is not None:
             self.refill_at = time.monotonic() + REFILL_S
@@ -149,10 +147,13 @@ class StandbyPool:
             self._learn(forked.standby.names_read)
             self._make_room()
         elif forked.receiver.ended or "unusable" in frame:
+            self._selector.unregister(forked.control)
             if "unusable" in frame and forked.made_for is not None:
                 print(f"no standbys: {frame['unusable']}", flush=True)
+                self._learn(frozenset(frame["names_read"]))
                 self._hopeless[forked.made_for] = time.monotonic() + AGAIN_S
-            self._selector.unregister(forked.control)
+                self._forks.end(forked)
+                self._make_room()
 
     def _learn(self, names: frozenset[str]) -> None:
         """More variables matter than were known: of the clients so far they are taken to be the server's own."""
@@ -163,7 +164,7 @@ class StandbyPool:
         def known(kind: ClientKind) -> ClientKind:
             return kind.knowing(self._names, os.environ)
 
-        self._kinds = list(dict.fromkeys(map(known, self._kinds)))
+        self._wanted = {known(kind): number for kind, number in self._wanted.items()}
         self._hopeless = {known(kind): until for kind, until in self._hopeless.items()}
         for forked in self.all:
             if forked.made_for is not None:

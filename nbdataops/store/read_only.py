@@ -7,9 +7,11 @@ all other files. What is written goes there, and is gone with it; the store itse
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
+import time
 import weakref
 from pathlib import Path
 
@@ -17,6 +19,8 @@ from nbdataops.errors import Place, StoreError
 from nbdataops.store.arrow_files import disk_error
 from nbdataops.store.locations import Store
 
+_PREFIX = "nbdataops-view-"
+_OLD_S = 3600.0
 _UNFINISHED = ".tmp-"
 _TRIES = 10
 
@@ -50,14 +54,18 @@ def cannot_write(path: Path) -> StoreError:
 
 
 class ReadOnlyView:
-    """A view of a store as it was when this was made; gone when it is closed, or with its process."""
+    """A view of a store as it was when this was made; gone when it is closed, or when its process ends by itself.
+
+    That of a process which was killed is removed when the next one is made, an hour later at the earliest.
+    """
 
     def __init__(self, of: Store, refused: Path) -> None:
         """`refused`: what may not be written (`unwritable`).
 
         StoreError when the store cannot be read, or there is no temporary folder."""
+        _remove_old()
         try:
-            folder = tempfile.mkdtemp(prefix="nbdataops-view-")
+            folder = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-")
         except OSError as error:
             raise StoreError(
                 "the store can only be read, and there is no temporary folder for a view of it",
@@ -77,6 +85,19 @@ class ReadOnlyView:
         except BaseException:
             self.close()
             raise
+
+
+def _remove_old() -> None:
+    """Views of this user's that are old and whose process is no more. (In a container its number may be another's.)"""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError, ValueError):
+            about = folder.stat()
+            if about.st_uid != os.geteuid() or time.time() - about.st_mtime < _OLD_S:
+                continue
+            try:
+                os.kill(int(folder.name.removeprefix(_PREFIX).partition("-")[0]), 0)
+            except ProcessLookupError:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _link(of: Store, view: Store) -> None:

@@ -6,9 +6,10 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-from nbformat.v4 import new_notebook
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from nbdataops.build import saves
 from nbdataops.build.engine_options import EngineOptions
@@ -58,22 +59,13 @@ def test_a_notebook_is_not_written_twice_a_cell(tmp_path: Path, monkeypatch: pyt
     assert len(json.loads((tmp_path / "out.ipynb").read_text())["cells"]) == 40
 
 
-def test_what_papermill_writes_itself_is_not_written_by_the_engine_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import papermill
+def test_what_papermill_writes_itself_is_not_written_by_the_engine_too(tmp_path: Path) -> None:
+    done = manager(output=str(tmp_path / "out.ipynb"))
+    done.notebook_start()
+    done.notebook_complete()
 
-    monkeypatch.setattr(saves, "_replace", lambda path, data: pytest.fail("written by the engine"))
-    source = Notebook.write(tmp_path / "in.ipynb", ["print(6 * 7)"]).path
-    out = tmp_path / "out.ipynb"
-
-    papermill.execute_notebook(
-        str(source), str(out), engine_name="nbdataops", kernel_name="python3", progress_bar=False
-    )
-
-    notebook = json.loads(out.read_text())
-    assert notebook["cells"][0]["outputs"][0]["text"] == ["42\n"]
-    assert notebook["metadata"]["papermill"]["duration"] > 0
+    assert not (tmp_path / "out.ipynb").exists()
+    assert done.nb.metadata.papermill["duration"] >= 0
 
 
 def test_what_a_kernel_printed_before_it_died_is_in_papermills_output(tmp_path: Path) -> None:
@@ -144,24 +136,84 @@ def test_the_output_lies_where_papermill_was_started_whatever_folder_the_noteboo
     assert list((tmp_path / "other").iterdir()) == []
 
 
-def test_papermills_autosave_says_how_often_and_whether_a_notebook_is_saved_while_a_cell_runs() -> None:
-    def manager(seconds: float) -> saves.BoundedManager:
-        return saves.BoundedManager(new_notebook(), EngineOptions(), seconds, output_path=None)
-
-    assert [manager(s).saves_during_cells for s in (0, 1, 30)] == [False, True, True]
-    assert manager(1).due_s <= 1 < manager(30).due_s <= 2
-    assert 1 < manager(0).due_s <= 2
+def manager(seconds: float = 30, output: str | None = None, **options: Any) -> saves.BoundedManager:
+    nb = new_notebook(cells=[new_code_cell("1")], metadata={"papermill": {}})
+    return saves.BoundedManager(nb, EngineOptions(**options), seconds, output_path=output, progress_bar=False)
 
 
-def test_what_is_no_regular_file_is_written_by_papermill_itself(tmp_path: Path) -> None:
+def test_papermills_autosave_says_how_often_and_whether_a_notebook_is_saved_while_a_cell_runs(
+    tmp_path: Path,
+) -> None:
+    local = {seconds: manager(seconds, str(tmp_path / "out.ipynb")) for seconds in (0, 1, 30)}
+
+    assert [m.saves_during_cells for m in local.values()] == [False, True, True]
+    assert local[1].due_s <= 1 < local[30].due_s <= 2
+    assert 1 < local[0].due_s <= 2
+    assert 29 < manager(30, "s3://bucket/out.ipynb").due_s <= 30, "each save is an upload"
+
+
+@pytest.mark.parametrize("kind", ["a link", "a hard link", "a file in a folder that is not there"])
+def test_what_cannot_be_replaced_is_written_by_papermill_itself(tmp_path: Path, kind: str) -> None:
+    out = tmp_path / "out.ipynb"
     (tmp_path / "real.ipynb").touch()
-    (tmp_path / "link.ipynb").symlink_to("real.ipynb")
-    source = Notebook.write(tmp_path / "in.ipynb", ["print(6 * 7)"] * 2).path
+    if kind == "a link":
+        out.symlink_to("real.ipynb")
+    elif kind == "a hard link":
+        out.hardlink_to(tmp_path / "real.ipynb")
+    else:
+        out = tmp_path / "nowhere" / "out.ipynb"
+        with pytest.raises(FileNotFoundError):
+            manager(output=str(out)).save(always=True)
+        assert not out.parent.exists()
+        return
 
-    subprocess.run(with_engine(source, "link.ipynb"), cwd=tmp_path, check=True)
+    manager(output=str(out)).save(always=True)
 
-    assert (tmp_path / "link.ipynb").is_symlink()
-    assert len(json.loads((tmp_path / "real.ipynb").read_text())["cells"]) == 2
+    assert out.samefile(tmp_path / "real.ipynb")
+    assert out.read_text().startswith("{")
+
+
+def test_a_save_keeps_the_mode_of_the_file(tmp_path: Path) -> None:
+    out = tmp_path / "out.ipynb"
+    out.touch()
+    out.chmod(0o640)
+
+    manager(output=str(out)).save(always=True)
+
+    assert (out.stat().st_mode & 0o777, out.read_text()[0]) == (0o640, "{")
+
+
+def test_after_a_save_that_fails_the_next_one_waits_as_ever(tmp_path: Path) -> None:
+    full = manager(output=str(tmp_path / "out.ipynb"))
+    (tmp_path / "out.ipynb").mkdir()  # nothing can take its place
+
+    with pytest.raises(OSError, match="out"):
+        full.save(always=True)
+
+    assert full.due_s > 1
+
+
+def test_a_notebook_that_runs_where_an_error_is_handled_has_not_failed() -> None:
+    try:
+        raise ValueError("of another attempt")
+    except ValueError:
+        inside = manager()
+        inside.notebook_start()
+        [cell] = inside.nb.cells
+        inside.cell_start(cell, 0)
+        inside.cell_complete(cell, 0)
+        inside.notebook_complete()
+
+    assert cell.metadata.papermill["status"] == "completed"
+    assert not inside.nb.metadata.papermill["exception"]
+
+
+def test_a_secret_in_two_pieces_of_what_a_running_cell_prints_is_not_saved() -> None:
+    running = new_code_cell("1", outputs=[new_output("stream", text=text) for text in ("hun", "ter22\n")])
+    nb = new_notebook(cells=[running])
+
+    assert b"ter22" not in saves.notebook_bytes(nb, ("hunter22",))
+    assert len(running.outputs) == 2, "the notebook itself goes on as it was"
 
 
 def test_all_output_is_kept_where_no_product_bounds_it(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import venv
 from collections.abc import Sequence
@@ -31,6 +32,8 @@ class Environment:
             old.rmdir()
         module = self.packages / name / "__init__.py"
         module.parent.mkdir(exist_ok=True)
+        # As an uninstaller does: what was compiled within the same second is taken for that of a file of the same size.
+        shutil.rmtree(module.parent / "__pycache__", ignore_errors=True)
         # As an installer does: a new file takes the place of the old one.
         fresh = module.with_suffix(".new")
         fresh.write_text(source)

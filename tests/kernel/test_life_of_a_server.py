@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import psutil
 import pytest
@@ -145,7 +146,7 @@ def test_nothing_is_left_of_many_short_kernels(alone: Servers, start: Start, ser
 
 
 def test_a_signal_to_a_kernel_that_has_just_been_forked_does_not_end_the_server(
-    alone: Servers, start: Start
+    alone: Servers, start: Start, tmp_path: Path
 ) -> None:
     """It has the server's handlers still, and would wake the server with the signal: here for a long moment."""
     from nbdataops.kernel.circumstances import Handed
@@ -163,7 +164,7 @@ def test_a_signal_to_a_kernel_that_has_just_been_forked_does_not_end_the_server(
         start().close()
     [path], [before] = alone.folder.glob("*.sock"), statuses(alone.folder)
     request = Request(
-        "/nowhere/kernel.json", (), sys.executable, dict(os.environ), "/", Handed.of_this_process()
+        str(tmp_path / "kernel.json"), (), sys.executable, dict(os.environ), "/", Handed.of_this_process()
     )
     connection = connect(path)
     assert connection is not None

@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
+from nbdataops.kernel.client_kind import ClientKind
 from nbdataops.kernel.status import statuses
 from tests.kernel.kernels import PATIENCE_S, Running, Servers, wait_for
 from tests.kernel.test_warm_kernels import LOOK, addresses
@@ -231,8 +232,11 @@ def test_what_a_client_has_executed_at_the_start_is_executed_then_in_its_folder(
     assert standbys(alone, server) == []
 
 
-def test_a_startup_file_is_executed_once_a_kernel(alone: Servers, start: Start, tmp_path: Path) -> None:
-    path = alone.home / "ipython" / "profile_default" / "startup" / "mine.py"
+@pytest.mark.parametrize("file", ["startup/mine.py", "ipython_config.py"])
+def test_a_file_of_the_profile_is_executed_once_a_kernel(
+    alone: Servers, start: Start, tmp_path: Path, file: str
+) -> None:
+    path = alone.home / "ipython" / "profile_default" / file
     path.parent.mkdir(parents=True)
     path.write_text(f"import os\nwith open({str(tmp_path / 'log')!r}, 'a') as f: print(os.getcwd(), file=f)")
 
@@ -243,4 +247,37 @@ def test_a_startup_file_is_executed_once_a_kernel(alone: Servers, start: Start, 
     status = next(s for s in statuses(alone.folder) if s["pid"] == server)
 
     assert (tmp_path / "log").read_text() == f"{tmp_path}\n" * 6
-    assert status["forks"] <= 7, "it is not tried again and again to make a standby"
+    assert status["forks"] <= 8, "it is not tried again and again to make a standby"
+
+
+def test_files_of_the_first_clients_profile_keep_no_standby_from_others(
+    alone: Servers, start: Start, tmp_path: Path
+) -> None:
+    theirs = tmp_path / "theirs" / "profile_default"
+    theirs.mkdir(parents=True)
+    (theirs / "ipython_config.py").touch()
+    start(env={"IPYTHONDIR": str(theirs.parent)})
+
+    kernel = start()
+    server = psutil.Process(kernel.pid).ppid()
+
+    def another() -> list[int]:
+        start().close()  # only from now on may it be known that the folder matters
+        return standbys(alone, server)
+
+    assert wait_for(another)
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "--HistoryManager.hist_file=own.sqlite",
+        "--InteractiveShell.logstart=True",
+        "--IPKernelApp.exec_lines=1",
+    ],
+)
+def test_what_opens_files_or_executes_something_is_nothing_to_be_done_ahead(word: str) -> None:
+    usual = "--HistoryManager.hist_file=:memory:"
+
+    assert ClientKind.of((usual,), {}, ()) is not None
+    assert ClientKind.of((usual, word), {}, ()) is None
