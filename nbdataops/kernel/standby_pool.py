@@ -134,7 +134,8 @@ class StandbyPool:
         for forked in self.all:
             if forked.made_for not in self._wanted:
                 self._forks.end(forked)
-        if self._missing() is not None:
+        # Not later than is due already: clients that come one after the other must not put it off for ever.
+        if self.refill_at is None and self._missing() is not None:
             self.refill_at = time.monotonic() + REFILL_S
 
     def _speaks(self, forked: Forked) -> None:
