@@ -7,20 +7,27 @@ ends it anyway: the idle status of this client's own request, which is the last 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from queue import Empty
 from typing import Any
 
 import zmq
+from jupyter_client import session as of_sessions
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.channels import AsyncZMQSocketChannel
 from jupyter_client.client import KernelClient
+from jupyter_client.session import Session
 from jupyter_core.utils import ensure_async, run_sync
 from traitlets import Type
 
+_STOCK_UNPACKERS = [
+    unpack for name in ("json_unpacker", "orjson_unpacker") if (unpack := getattr(of_sessions, name, None))
+]
 _WELCOME = "iopub_welcome"
 _DRAIN_S = 0.2
 """How long the stock client drains the channel; ours only where a greeting is due that has not come."""
@@ -108,6 +115,7 @@ class PromptChannel(AsyncZMQSocketChannel):
         assert self.socket is not None
         if self._direct is None:
             self._direct = zmq.Socket.shadow(self.socket)
+            read_dates_quickly(self.session)
         self._in_a_row += 1
         if self._in_a_row % TURN == 0:
             # A kernel that never stops talking must not keep timeouts from their turn. Before a message is taken:
@@ -120,6 +128,27 @@ class PromptChannel(AsyncZMQSocketChannel):
                 raise Empty from None
             parts = await self.socket.recv_multipart()
         return dict(self.session.deserialize(self.session.feed_identities(parts)[1]))
+
+
+def read_dates_quickly(session: Session) -> None:
+    """Have a session's dates read by Python's own parser, where it unpacks as jupyter_client does.
+
+    By dateutil the dates of the two headers of each message take longer than all the rest of it.
+    """
+    if session.unpack in _STOCK_UNPACKERS:
+        session.unpack = partial(_with_date, session.unpack)
+
+
+def _with_date(unpack: Callable[[bytes], Any], packed: bytes) -> Any:
+    unpacked = unpack(packed)
+    if (
+        isinstance(unpacked, dict) and {"msg_id", "msg_type", "session", "date"} <= unpacked.keys()
+    ):  # a header
+        with contextlib.suppress(ValueError, TypeError):
+            date = datetime.fromisoformat(unpacked["date"])
+            if date.tzinfo is not None:  # else dateutil's way, which takes it for local time
+                unpacked["date"] = date
+    return unpacked
 
 
 class PromptAsyncKernelClient(AsyncKernelClient):

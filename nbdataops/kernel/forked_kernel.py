@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 from nbdataops.kernel import frames
+from nbdataops.kernel.asked_twice import answer_once
 from nbdataops.kernel.circumstances import Handed
 from nbdataops.kernel.third_party import Installed
 
@@ -187,6 +188,11 @@ def start_application(
     application.initialize(list(arguments))
     if application.outstream_class.startswith("nbdataops."):  # else the user's configuration names another
         application.kernel._execute_sleep = 0.0  # half a millisecond a cell, which this stream has no need of
+    if application.log.level < application.log_level:
+        # Else what is said of every message is written out in full, to be dropped by the one handler there is.
+        application.log.setLevel(application.log_level)
+    if application.shell is not None:
+        answer_once(application.shell)
     _forget_editable()
     return application
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +207,28 @@ def test_a_notebook_that_runs_where_an_error_is_handled_has_not_failed() -> None
 
     assert cell.metadata.papermill["status"] == "completed"
     assert not inside.nb.metadata.papermill["exception"]
+
+
+def test_a_cells_times_are_papermills_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    from papermill.engines import NotebookExecutionManager
+
+    clock = [datetime(2026, 11, 28, 12, 0, 0, 5, UTC)]
+    monkeypatch.setattr(NotebookExecutionManager, "now", lambda self: clock[0])
+
+    def about(kind: type[Any], *more: Any) -> dict[str, Any]:
+        clock[0] = clock[0].replace(second=1)
+        made = kind(new_notebook(cells=[new_code_cell("1")], metadata={"papermill": {}}), *more)
+        made.notebook_start()
+        made.cell_start(made.nb.cells[0], 0)
+        clock[0] = clock[0].replace(second=3, microsecond=0)
+        made.cell_complete(made.nb.cells[0], 0)
+        clock[0] = clock[0].replace(microsecond=5)
+        return dict(made.nb.cells[0].metadata.papermill)
+
+    ours = about(saves.BoundedManager, EngineOptions())
+
+    assert ours["duration"] == pytest.approx(1.999995)
+    assert ours == about(NotebookExecutionManager)
 
 
 def test_a_secret_in_two_pieces_of_what_a_running_cell_prints_is_not_saved() -> None:
