@@ -26,6 +26,9 @@ def main() -> None:
     parser.add_argument(
         "--save", type=Path, metavar="FILE", help="put what is measured into this JSON file, too"
     )
+    parser.add_argument(
+        "--add", action="store_true", help="with --save: beside the rounds that the file has of the same"
+    )
     given = parser.parse_args()
     unknown = sorted(set(given.names) - set(names))
     if unknown:
@@ -42,7 +45,9 @@ def main() -> None:
                 measured = module.measure(given.rounds or module.ROUNDS, **sizes)
                 found += measured
                 if given.save:  # at once: the next one may end this process
-                    Figures.read(given.save).with_rows(name, measured).write(given.save)
+                    figures = Figures.read(given.save)
+                    put = figures.with_rounds if given.add else figures.with_rows
+                    put(name, measured).write(given.save)
             except PeerMissingError as error:
                 print(f"{name} SKIPPED: {error}", file=sys.stderr, flush=True)
                 missing.append(name)

@@ -41,10 +41,30 @@ class Figures:
         kept = self.rows if self.machine == machine else {}
         return replace(self, machine=machine, rows={**kept, benchmark: tuple(measured)})
 
+    def with_rounds(self, benchmark: str, measured: Sequence[Comparison]) -> Figures:
+        """With further rounds of a benchmark beside those that it took before, where it compared the same."""
+        before = (
+            {_compared(c): c for c in self.rows.get(benchmark, ())} if self.machine == this_machine() else {}
+        )
+        joined = [_joined(before.get(_compared(c)), c) for c in measured]
+        return self.with_rows(benchmark, joined)
+
     def write(self, path: Path) -> None:
         rows = {name: [_plain(c) for c in found] for name, found in sorted(self.rows.items())}
         text = json.dumps({"machine": dict(self.machine), "benchmarks": rows}, indent=1)
         path.write_text(text + "\n", encoding="utf-8")
+
+
+def _compared(c: Comparison) -> tuple[str, str]:
+    return c.what, c.against
+
+
+def _joined(before: Comparison | None, now: Comparison) -> Comparison:
+    if before is None or now.ours_memory or now.other_memory:  # memory is that of one process
+        return now
+    ours: Any = (*before.ours, *now.ours)
+    other: Any = (*before.other, *now.other)
+    return replace(now, ours=ours, other=other)
 
 
 def this_machine() -> dict[str, str]:

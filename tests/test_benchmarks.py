@@ -139,6 +139,27 @@ def test_figures_of_one_benchmark_take_the_place_of_its_own_and_leave_the_others
     assert rows["stage"][0].asked == pytest.approx(1 / 15, abs=1e-6)
 
 
+def test_rounds_are_added_to_those_of_the_same_comparison(tmp_path: Path) -> None:
+    def row(what: str, seconds: float) -> Comparison:
+        return Comparison(what, "a peer", (Duration(seconds),), (Duration(2.0),), asked=1 / 15)
+
+    file = tmp_path / "figures.json"
+    Figures.read(file).with_rows("partitions", [row("8 partitions", 0.5)]).write(file)
+    for seconds in (0.1, 0.2, 0.3):
+        Figures.read(file).with_rounds("partitions", [row("200 partitions", seconds)]).write(file)
+
+    [found] = Figures.read(file).rows["partitions"]
+    assert (found.what, [d.wall_s for d in found.ours], len(found.other)) == (
+        "200 partitions",
+        [0.1, 0.2, 0.3],
+        3,
+    )
+    elsewhere = Figures({"processor": "an abacus"}, {"partitions": (found,)})
+    assert (
+        len(elsewhere.with_rounds("partitions", [row("200 partitions", 1.0)]).rows["partitions"][0].ours) == 1
+    )
+
+
 def test_figures_of_another_machine_are_not_mixed_with_those_of_this_one() -> None:
     row = Comparison("a stage", "a peer", (Duration(0.1),), (Duration(2.0),))
     elsewhere = Figures({"processor": "an abacus"}, {"memory": (row,)})

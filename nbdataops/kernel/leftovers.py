@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import socket
+import time
 from pathlib import Path
 
+WRITER = "pid"
+"""In a standby's connection file: who wrote it."""
+_WRITTEN_S = 60.0
 CHANNELS = 5
 """Sockets of a kernel: shell, IOPub, stdin, heartbeat, control; ZeroMQ's ipc names end in `-1` to `-5`."""
 
@@ -34,6 +39,19 @@ def sweep(folder: Path) -> None:
             elif path.name.startswith("k") and path.is_socket() and _is_dead(path):
                 path.unlink(missing_ok=True)
                 path.with_name(f"{path.name.partition('-')[0]}.json").unlink(missing_ok=True)
+            elif path.name.startswith("k") and path.suffix == ".json" and _is_nobodys(path):
+                path.unlink(missing_ok=True)
+
+
+def _is_nobodys(file: Path) -> bool:
+    """Whether the standby kernel that wrote this connection file is no more: killed before it had bound its sockets."""
+    try:
+        os.kill(int(json.loads(file.read_text())[WRITER]), 0)
+    except ProcessLookupError:
+        return True
+    except (ValueError, KeyError, TypeError):  # in the middle of being written, or for ever
+        return time.time() - file.stat().st_mtime > _WRITTEN_S
+    return False
 
 
 def _is_dead(path: Path) -> bool:

@@ -36,7 +36,7 @@ from nbdataops.kernel.forked_kernel import (
     take_environment,
     take_on,
 )
-from nbdataops.kernel.leftovers import CHANNELS
+from nbdataops.kernel.leftovers import CHANNELS, WRITER
 
 _SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 _CONFIGURATIONS = ("ipython_config", "ipython_kernel_config")
@@ -166,6 +166,7 @@ def _connection_file(prefix: str) -> Path:
         "ip": prefix,
         "key": secrets.token_hex(32),
         "signature_scheme": "hmac-sha256",
+        WRITER: os.getpid(),
     }
     path = Path(f"{prefix}.json")
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import psutil
 import pytest
 
 from nbdataops.kernel.lease import UNKNOWN_EXIT
+from nbdataops.kernel.leftovers import sweep
 from nbdataops.kernel.status import statuses
 from tests.kernel.kernels import PATIENCE_S, Running, Servers, is_alive, wait_for
 
@@ -84,6 +87,21 @@ def test_what_a_killed_server_and_its_kernels_left_is_removed_by_the_next(
     start()
 
     assert left & {p.name for p in alone.folder.iterdir()} == set()
+
+
+def test_what_a_standby_left_that_was_killed_before_it_had_sockets_is_removed(tmp_path: Path) -> None:
+    with subprocess.Popen(["true"]) as gone:
+        gone.wait()
+    files = {"kdead.json": gone.pid, "klive.json": os.getpid()}
+    for name, pid in files.items():
+        (tmp_path / name).write_text(json.dumps({"shell_port": 1, "pid": pid}))
+    (tmp_path / "kfresh.json").touch()  # being written
+    (tmp_path / "kold.json").touch()
+    os.utime(tmp_path / "kold.json", (0, 0))
+
+    sweep(tmp_path)
+
+    assert {path.name for path in tmp_path.iterdir()} == {"klive.json", "kfresh.json"}
 
 
 def test_a_server_that_is_killed_while_it_loads_costs_one_cold_start(
