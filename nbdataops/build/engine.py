@@ -86,7 +86,21 @@ class BoundedClient(PapermillNotebookClient):  # type: ignore[misc]
         self.kept += size
         if msg["msg_type"] == "stream" and self.options.live is not None:
             self.options.live.text(msg["content"]["text"])
+        if display_id is None and self._is_plain_text(msg):
+            outs.append(_stream(msg["content"]))
+            return outs[-1]
         return super().output(outs, msg, display_id, cell_index)
+
+    def _is_plain_text(self, msg: dict[str, Any]) -> bool:
+        """Whether it is a text that goes where it belongs: no widget takes it, and nothing is to be cleared before."""
+        content = msg["content"]
+        return (
+            msg["msg_type"] == "stream"
+            and content.get("name") in ("stdout", "stderr")
+            and isinstance(content.get("text"), str)
+            and not self.clear_before_next_output
+            and not self.output_hook_stack[msg["parent_header"].get("msg_id")]
+        )
 
     def handle_comm_msg(self, outs: list[Any], msg: dict[str, Any], cell_index: int) -> None:
         if (
@@ -172,6 +186,12 @@ class BoundedEngine(NBClientEngine):  # type: ignore[misc]
         if options.log is not None:
             start |= {"stdout": options.log, "stderr": options.log}
         return client.execute(**start)
+
+
+def _stream(content: dict[str, Any]) -> Any:
+    """The output of a stream's message. (nbformat's own way holds each against the whole schema, which takes longer
+    than to receive it.)"""
+    return nbformat.NotebookNode(output_type="stream", name=content["name"], text=content["text"])
 
 
 def type_injected_cell(nb: Any, source: str | None) -> None:

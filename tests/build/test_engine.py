@@ -14,6 +14,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from nbdataops.build import saves
 from nbdataops.build.engine_options import EngineOptions
+from nbdataops.build.streams import joined_streams
 from tests.conftest import Notebook
 from tests.kernel.kernels import wait_for
 
@@ -237,6 +238,33 @@ def test_a_secret_in_two_pieces_of_what_a_running_cell_prints_is_not_saved() -> 
 
     assert b"ter22" not in saves.notebook_bytes(nb, ("hunter22",))
     assert len(running.outputs) == 2, "the notebook itself goes on as it was"
+
+
+def test_what_cells_show_is_kept_as_by_papermills_own_engine(tmp_path: Path) -> None:
+    import papermill
+
+    cells = [
+        "import sys; print('a'); print('b', file=sys.stderr); print('c'); 6 * 7",
+        (
+            "from IPython.display import clear_output, display, update_display\n"
+            "print('gone'); clear_output(wait=True); print('kept')"
+        ),
+        "handle = display('one', display_id=True); print('between'); handle.update('two')",
+        "import ipywidgets\nout = ipywidgets.Output()\nwith out:\n    print('inside')\nout",
+        "print('10 %\\r100 %')",
+    ]
+    source = Notebook.write(tmp_path / "in.ipynb", cells).path
+
+    def shown(engine: str | None) -> list[Any]:
+        out = papermill.execute_notebook(
+            str(source), None, engine_name=engine, kernel_name="python3", progress_bar=False
+        )
+        outputs = [[dict(o) for o in joined_streams(c.outputs)] for c in out.cells]
+        for o in outputs[3]:
+            o.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)  # a fresh number each
+        return outputs
+
+    assert shown("nbdataops") == shown(None)
 
 
 def test_all_output_is_kept_where_no_product_bounds_it(tmp_path: Path) -> None:
