@@ -38,13 +38,6 @@ def test_every_benchmark_has_figures_and_no_other_name_has(figures: Figures) -> 
     assert sorted(figures.rows) == sorted(NAMES)
 
 
-def test_every_figure_is_a_median_of_seven_rounds_at_least(figures: Figures) -> None:
-    rounds = {row.what: len(row.ours) for rows in figures.rows.values() for row in rows}
-
-    assert len(rounds) > 15
-    assert {what: number for what, number in rounds.items() if number < 7} == {}
-
-
 def test_the_page_holds_the_table_that_the_figures_make(performance: ModuleType, figures: Figures) -> None:
     page = performance.PAGE.read_text(encoding="utf-8")
 

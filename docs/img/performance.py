@@ -26,6 +26,8 @@ FIGURES = ROOT / "benchmarks" / "execution" / "figures.json"
 PAGE = ROOT / "docs" / "performance.md"
 PICTURE = Path(__file__).with_name("stage-time.svg")
 BEGIN, END = "<!-- made by docs/img/performance.py -->", "<!-- end -->"
+ROUNDS = 7
+"""Of which a median is made; rows of fewer are named."""
 OF_PICTURE = "execution.stage_parts"
 
 # Readable on white and on black: an image cannot know its page.
@@ -47,8 +49,9 @@ def section(figures: Figures) -> str:
     lines += [f"| {' | '.join(cells(c))} |" for c in shown]
     machine = dict(figures.machine)
     on = f"{machine.pop('processor')}, {machine.pop('cores')} cores, {machine.pop('memory')}, {machine.pop('system')}"
-    rounds = min(len(c.ours) for c in shown)
-    about = f"Medians of at least {rounds} rounds in turns. {on}; {versions(machine)}."
+    few = ", ".join(f"{c.what} ({len(c.ours)})" for c in shown if len(c.ours) < ROUNDS)
+    fewer = f"; fewer of {few}" if few else ""
+    about = f"Medians of at least {ROUNDS} rounds in turns{fewer}. {on}; {versions(machine)}."
     return "\n".join([*lines, "", about])
 
 
