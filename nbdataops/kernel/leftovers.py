@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import socket
 import time
 from pathlib import Path
 
-WRITER = "pid"
-"""In a standby's connection file: who wrote it."""
 _WRITTEN_S = 60.0
 CHANNELS = 5
 """Sockets of a kernel: shell, IOPub, stdin, heartbeat, control; ZeroMQ's ipc names end in `-1` to `-5`."""
@@ -44,14 +41,14 @@ def sweep(folder: Path) -> None:
 
 
 def _is_nobodys(file: Path) -> bool:
-    """Whether the standby kernel that wrote this connection file is no more: killed before it had bound its sockets."""
-    try:
-        os.kill(int(json.loads(file.read_text())[WRITER]), 0)
-    except ProcessLookupError:
-        return True
-    except (ValueError, KeyError, TypeError):  # in the middle of being written, or for ever
-        return time.time() - file.stat().st_mtime > _WRITTEN_S
-    return False
+    """Whether the standby kernel that wrote this connection file is no more: killed before it had bound its sockets.
+
+    It holds a lock before it writes. (A process id may be another's by now, or a zombie's.)
+    """
+    if is_locked(file):
+        return False
+    found = file.stat()
+    return found.st_size > 0 or time.time() - found.st_mtime > _WRITTEN_S
 
 
 def _is_dead(path: Path) -> bool:

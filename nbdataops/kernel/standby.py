@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import json
 import os
 import secrets
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -36,7 +37,7 @@ from nbdataops.kernel.forked_kernel import (
     take_environment,
     take_on,
 )
-from nbdataops.kernel.leftovers import CHANNELS, WRITER
+from nbdataops.kernel.leftovers import CHANNELS
 
 _SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 _CONFIGURATIONS = ("ipython_config", "ipython_kernel_config")
@@ -80,7 +81,6 @@ def run_standby(control: socket.socket, prefix: str, kind: ClientKind, ahead: Ah
         os.close(null)
         own_signals()
         take_environment(kind.environment(os.environ), ahead)
-        file = _connection_file(prefix)
         said: dict[str, Any] = {}
 
         def before_code(application: Any) -> None:
@@ -90,13 +90,11 @@ def run_standby(control: socket.socket, prefix: str, kind: ClientKind, ahead: Ah
                 raise _UnusableError(why or "IPython has read a configuration")
 
         try:
-            with watched() as names:
+            with _connection_file(prefix) as file, watched() as names:
                 application = start_application(["-f", str(file), *kind.further], before_code)
         except _UnusableError as why:
             frames.send(control, {"unusable": str(why), "names_read": sorted(names)})
             os._exit(0)
-        finally:
-            file.unlink(missing_ok=True)
         frames.send(control, {"standby": said | {"names_read": sorted(names)}})
         return application
 
@@ -156,8 +154,9 @@ def _connection(application: Any) -> dict[str, Any]:
     return info | {"key": info["key"].decode()}
 
 
-def _connection_file(prefix: str) -> Path:
-    """A connection file with a fresh key and Unix sockets `prefix`-1 to `prefix`-5."""
+@contextlib.contextmanager
+def _connection_file(prefix: str) -> Iterator[Path]:
+    """A connection file with a fresh key and Unix sockets `prefix`-1 to `prefix`-5, until a kernel has read it."""
     names = ("shell", "iopub", "stdin", "control", "hb")
     content: dict[str, Any] = {f"{name}_port": number for number, name in enumerate(names, 1)}
     assert len(content) == CHANNELS
@@ -166,13 +165,16 @@ def _connection_file(prefix: str) -> Path:
         "ip": prefix,
         "key": secrets.token_hex(32),
         "signature_scheme": "hmac-sha256",
-        WRITER: os.getpid(),
     }
     path = Path(f"{prefix}.json")
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(content, file)
-    return path
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # before anything is in it: `sweep` removes what nobody holds
+        os.write(descriptor, json.dumps(content).encode())
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(descriptor)
 
 
 def _profile_paths(application: Any) -> tuple[list[str], list[str]]:

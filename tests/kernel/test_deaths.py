@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import fcntl
 import os
 import signal
 import subprocess
@@ -90,16 +90,15 @@ def test_what_a_killed_server_and_its_kernels_left_is_removed_by_the_next(
 
 
 def test_what_a_standby_left_that_was_killed_before_it_had_sockets_is_removed(tmp_path: Path) -> None:
-    with subprocess.Popen(["true"]) as gone:
-        gone.wait()
-    files = {"kdead.json": gone.pid, "klive.json": os.getpid()}
-    for name, pid in files.items():
-        (tmp_path / name).write_text(json.dumps({"shell_port": 1, "pid": pid}))
+    for name in ("kdead.json", "klive.json"):
+        (tmp_path / name).write_text("{}")
     (tmp_path / "kfresh.json").touch()  # being written
     (tmp_path / "kold.json").touch()
     os.utime(tmp_path / "kold.json", (0, 0))
 
-    sweep(tmp_path)
+    with (tmp_path / "klive.json").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        sweep(tmp_path)
 
     assert {path.name for path in tmp_path.iterdir()} == {"klive.json", "kfresh.json"}
 
