@@ -81,3 +81,57 @@ def test_what_is_being_sent_while_a_cell_ends_arrives_before_its_end(start: Star
     said = kernel.run("print('to be sent')\nstream.pub_thread.schedule(stream._flush)\n_ = taken.wait(10)")
 
     assert said.out == "to be sent\n"
+
+
+def test_what_a_cell_prints_arrives_while_it_runs_whatever_was_printed_before(start: Start) -> None:
+    kernel = start()
+    # Before each print but the first a timer of the one before may be running, or have run out.
+    kernel.run(
+        "import sys, time\n"
+        "def late(pause):\n"
+        "    print('piece'); time.sleep(pause); left = len(sys.stdout._buffers); print(left)"
+    )
+
+    assert kernel.run("print('first')").out == "first\n"
+    assert kernel.run("late(1.0)").lines == ["piece", "0"]
+    assert kernel.run("late(0.0)").lines == ["piece", "1"]
+    assert kernel.run("late(1.0)").lines == ["piece", "0"]
+
+
+def test_output_of_threads_comes_before_the_end_of_the_cell_in_which_they_end(start: Start) -> None:
+    kernel = start()
+
+    said = kernel.run(
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "with ThreadPoolExecutor(8) as pool:\n"
+        "    _ = list(pool.map(lambda n: print(n, flush=n % 3 == 0), range(2000)))"
+    )
+
+    assert sorted(map(int, "\n".join(said.lines).split())) == list(range(2000))
+
+
+def test_a_flush_of_a_cell_sends_by_the_sending_thread_and_the_kernels_own_directly(start: Start) -> None:
+    kernel = start()
+    kernel.run(
+        "import sys, threading\n"
+        "senders, make = [], sys.stdout.session.msg\n"
+        "def message(kind, *given, **named):\n"
+        "    if kind == 'stream':\n"
+        "        senders.append(threading.current_thread().name)\n"
+        "    return make(kind, *given, **named)\n"
+        "sys.stdout.session.msg = message"
+    )
+
+    kernel.run("print('a'); sys.stdout.flush()")  # may be interrupted: nothing must be lost
+    kernel.run("import asyncio\nawait asyncio.sleep(0)\nprint('b'); sys.stdout.flush()")
+    kernel.run("print('c')")
+
+    assert kernel.run("print(senders)").out == "['IOPub', 'IOPub', 'MainThread']\n"
+
+
+def test_hooks_of_a_stream_change_what_they_changed_before(start: Start) -> None:
+    """A hook is one of the thread that registered it: in an ordinary kernel none of the main thread's sees a message."""
+    kernel = start()
+    kernel.run("import sys\nsys.stdout.register_hook(lambda message: None)")
+
+    assert kernel.run("print('as ever')").out == "as ever\n"
