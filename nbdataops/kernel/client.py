@@ -7,27 +7,23 @@ ends it anyway: the idle status of this client's own request, which is the last 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import os
 import time
 from collections.abc import Callable
-from datetime import datetime
 from functools import partial
 from queue import Empty
 from typing import Any
 
 import zmq
-from jupyter_client import session as of_sessions
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.channels import AsyncZMQSocketChannel
 from jupyter_client.client import KernelClient
-from jupyter_client.session import Session
 from jupyter_core.utils import ensure_async, run_sync
 from traitlets import Type
 
-_STOCK_UNPACKERS = [
-    unpack for name in ("json_unpacker", "orjson_unpacker") if (unpack := getattr(of_sessions, name, None))
-]
+from nbdataops.kernel.quick_dates import read_dates_quickly
+
 _WELCOME = "iopub_welcome"
 _DRAIN_S = 0.2
 """How long the stock client drains the channel; ours only where a greeting is due that has not come."""
@@ -108,6 +104,8 @@ class PromptChannel(AsyncZMQSocketChannel):
 
     _direct: zmq.Socket[bytes] | None = None
     """The same socket, for receiving at once."""
+    _bell: Bell | None = None
+    """Of a socket that only receives."""
     _in_a_row = 0
 
     async def get_msg(self, timeout: float | None = None) -> dict[str, Any]:  # type: ignore[override]
@@ -115,40 +113,92 @@ class PromptChannel(AsyncZMQSocketChannel):
         assert self.socket is not None
         if self._direct is None:
             self._direct = zmq.Socket.shadow(self.socket)
+            if self.socket.type == zmq.SUB:
+                self._bell = Bell(self._direct)
             read_dates_quickly(self.session)
         self._in_a_row += 1
         if self._in_a_row % TURN == 0:
             # A kernel that never stops talking must not keep timeouts from their turn. Before a message is taken:
             # who is cancelled here must not have one in hand, which would be lost.
             await asyncio.sleep(0)
-        try:
-            parts = self._direct.recv_multipart(zmq.NOBLOCK)
-        except zmq.Again:
-            if timeout is not None and not await self.socket.poll(int(timeout * 1000)):
-                raise Empty from None
-            parts = await self.socket.recv_multipart()
+        if self._bell is not None:
+            parts = await self._bell.next(timeout)
+        else:
+            try:
+                parts = self._direct.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                if timeout is not None and not await self.socket.poll(int(timeout * 1000)):
+                    raise Empty from None
+                parts = await self.socket.recv_multipart()
         return dict(self.session.deserialize(self.session.feed_identities(parts)[1]))
 
+    def close(self) -> None:
+        """Close the socket."""
+        super().close()
+        if self._bell is not None:
+            self._bell.close()
+            self._bell = None
 
-def read_dates_quickly(session: Session) -> None:
-    """Have a session's dates read by Python's own parser, where it unpacks as jupyter_client does.
+    stop = close
 
-    By dateutil the dates of the two headers of each message take longer than all the rest of it.
+
+class Bell:
+    """A socket that only receives, as ZeroMQ has it: look, wait until its descriptor is readable, look again.
+
+    (What sends on a socket, too, may take that signal away. pyzmq's own way is for all sockets, and takes three turns
+    of the loop for what takes one here.)
     """
-    if session.unpack in _STOCK_UNPACKERS:
-        session.unpack = partial(_with_date, session.unpack)
 
+    def __init__(self, socket: zmq.Socket[bytes]) -> None:
+        self._socket = socket
+        self._file = os.fdopen(os.dup(socket.FD), "rb", buffering=0)
+        self._waiting: set[asyncio.Future[None]] = set()
 
-def _with_date(unpack: Callable[[bytes], Any], packed: bytes) -> Any:
-    unpacked = unpack(packed)
-    if (
-        isinstance(unpacked, dict) and {"msg_id", "msg_type", "session", "date"} <= unpacked.keys()
-    ):  # a header
-        with contextlib.suppress(ValueError, TypeError):
-            date = datetime.fromisoformat(unpacked["date"])
-            if date.tzinfo is not None:  # else dateutil's way, which takes it for local time
-                unpacked["date"] = date
-    return unpacked
+    async def next(self, timeout: float | None) -> list[bytes]:
+        """The parts of the next message. Raises Empty if none comes within `timeout` seconds."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while (parts := self._at_once()) is None:
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                raise Empty
+            await self._rings(left)
+        self._ring()  # whoever waits may have had the same signal
+        return parts
+
+    def close(self) -> None:
+        """Close the descriptor; whoever waits is cancelled, as by pyzmq."""
+        for rung in self._waiting:
+            rung.get_loop().remove_reader(self._file)
+            rung.cancel()
+        self._file.close()
+
+    def _at_once(self) -> list[bytes] | None:
+        try:
+            return self._socket.recv_multipart(zmq.NOBLOCK)
+        except zmq.Again:
+            return None
+
+    async def _rings(self, timeout: float | None) -> None:
+        """Return when there may be a message, or after the time."""
+        loop = asyncio.get_running_loop()
+        rung: asyncio.Future[None] = loop.create_future()
+        timer = None if timeout is None else loop.call_later(timeout, self._ring)
+        if not self._waiting:
+            loop.add_reader(self._file, self._ring)
+        self._waiting.add(rung)
+        try:
+            await rung
+        finally:
+            self._waiting.discard(rung)
+            if not self._waiting and not self._file.closed:
+                loop.remove_reader(self._file)
+            if timer is not None:
+                timer.cancel()
+
+    def _ring(self) -> None:
+        for rung in self._waiting:
+            if not rung.done():
+                rung.set_result(None)
 
 
 class PromptAsyncKernelClient(AsyncKernelClient):

@@ -177,6 +177,8 @@ def start_application(
     """
     from ipykernel.kernelapp import IPKernelApp
 
+    from nbdataops.kernel.quick_dates import read_dates_quickly
+
     be_called_with(arguments)
     application: Any = IPKernelApp.instance()
     application.parent_handle = 1  # no poller for the parent's death: the lease tells
@@ -195,6 +197,7 @@ def start_application(
     if application.log.level < application.log_level:
         # Else what is said of every message is written out in full, to be dropped by the one handler there is.
         application.log.setLevel(application.log_level)
+    read_dates_quickly(application.session)
     if application.shell is not None:
         answer_once(application.shell)
     _forget_editable()

@@ -69,3 +69,23 @@ def test_transformers_that_a_cell_adds_are_there_for_the_next_one(start: Callabl
     assert [kernel.run(same).out, kernel.run(same).out] == ["quiet\n", "LOUD\n"]
     assert kernel.run("import asyncio\nawait asyncio.sleep(0)\nprint('quiet')").out == "LOUD\n"
     assert kernel.run("this is no Python").error == "SyntaxError"
+
+
+@pytest.mark.kernel
+def test_what_a_cell_function_takes_is_what_it_took(start: Callable[..., Running]) -> None:
+    said = start().run(
+        "import inspect\n"
+        "shown = inspect.signature(get_ipython().run_cell_async)\n"
+        "del type(get_ipython()).run_cell_async.__signature__\n"  # AttributeError if it is not kept
+        "print(shown == inspect.signature(get_ipython().run_cell_async))"
+    )
+
+    assert said.out == "True\n"
+
+
+@pytest.mark.kernel
+def test_a_kernel_reads_the_date_of_a_request_as_it_was_written(start: Callable[..., Running]) -> None:
+    said = start().run("print(repr(get_ipython().get_parent()['header']['date']))")
+
+    assert said.out.startswith("datetime.datetime(")
+    assert said.out.endswith("tzinfo=datetime.timezone.utc)\n")

@@ -13,29 +13,34 @@ import zmq
 import zmq.asyncio
 from jupyter_client.session import Session
 
-from nbdataops.kernel.client import TURN, PromptChannel, read_dates_quickly
+from nbdataops.kernel.client import TURN, PromptChannel
+from nbdataops.kernel.quick_dates import read_dates_quickly
 
 Say = Callable[[int], Any]
 Talk = Callable[[PromptChannel, Say], Awaitable[None]]
 
 
-@pytest.fixture
-def converse() -> Callable[[Talk], None]:
+@pytest.fixture(params=[(zmq.PAIR, zmq.PAIR), (zmq.SUB, zmq.XPUB)], ids=["two ways", "one way"])
+def converse(request: pytest.FixtureRequest) -> Callable[[Talk], None]:
     """Run a coroutine with a channel, and a way to say a number at its other end."""
+    here, there = request.param
     session = Session(key=b"secret")
 
     def run(talk: Talk) -> None:
         async def connected() -> None:
             with (
                 zmq.asyncio.Context() as context,
-                context.socket(zmq.PAIR) as ours,
-                zmq.Socket.shadow(context.socket(zmq.PAIR)) as theirs,
+                context.socket(here) as ours,
+                zmq.Socket.shadow(context.socket(there)) as theirs,
             ):
                 theirs.bind("inproc://channel")
                 ours.connect("inproc://channel")
-                await talk(
-                    PromptChannel(ours, session), lambda n: session.send(theirs, "stream", {"text": n})
-                )
+                if here == zmq.SUB:
+                    ours.subscribe(b"")
+                    theirs.recv()
+                channel = PromptChannel(ours, session)
+                await talk(channel, lambda n: session.send(theirs, "stream", {"text": n}))
+                channel.stop()
 
         asyncio.run(connected())
 
@@ -98,6 +103,70 @@ def test_others_get_their_turn_while_messages_are_always_there(converse: Any) ->
         assert seen == [TURN]
 
     converse(talk)
+
+
+def test_who_waits_gets_one_message_each_whether_it_waits_for_long_or_not(converse: Any) -> None:
+    async def talk(channel: PromptChannel, say: Say) -> None:
+        waiting = [asyncio.ensure_future(channel.get_msg(timeout)) for timeout in (None, None, 10, None)]
+        for number in range(4):
+            await asyncio.sleep(0.01 * number)
+            say(number)
+
+        heard = await asyncio.gather(*waiting)
+
+        assert sorted(message["content"]["text"] for message in heard) == [0, 1, 2, 3]
+
+    converse(talk)
+
+
+def test_who_is_cancelled_while_waiting_leaves_the_channel_to_others(converse: Any) -> None:
+    async def talk(channel: PromptChannel, say: Say) -> None:
+        given_up = asyncio.ensure_future(channel.get_msg())
+        await asyncio.sleep(0.01)
+        given_up.cancel()
+        await asyncio.wait([given_up])
+        waiting = asyncio.ensure_future(channel.get_msg())
+        await asyncio.sleep(0.01)
+        say(7)
+
+        assert (await waiting)["content"]["text"] == 7
+
+    converse(talk)
+
+
+def test_who_waits_for_a_channel_that_is_closed_is_cancelled(converse: Any) -> None:
+    async def talk(channel: PromptChannel, say: Say) -> None:
+        waiting = [asyncio.ensure_future(channel.get_msg()) for _ in range(2)]
+        await asyncio.sleep(0.01)
+        channel.stop()
+        await asyncio.wait(waiting, timeout=10)
+
+        assert all(one.cancelled() for one in waiting)
+
+    converse(talk)
+
+
+def test_a_channel_serves_one_loop_after_another() -> None:
+    session = Session(key=b"secret")
+    context = zmq.asyncio.Context()
+    theirs = zmq.Socket.shadow(context.socket(zmq.XPUB))
+    theirs.bind("inproc://channel")
+    ours = context.socket(zmq.SUB)
+    ours.subscribe(b"")
+    ours.connect("inproc://channel")
+    theirs.recv()
+    channel = PromptChannel(ours, session)
+
+    async def heard(number: int) -> int:
+        waiting = asyncio.ensure_future(channel.get_msg())
+        await asyncio.sleep(0.01)
+        session.send(theirs, "stream", {"text": number})
+        return int((await waiting)["content"]["text"])
+
+    assert [asyncio.run(heard(number)) for number in range(3)] == [0, 1, 2]
+    channel.stop()
+    theirs.close()
+    context.term()
 
 
 def test_who_is_cancelled_at_any_turn_takes_no_message_away(converse: Any) -> None:
