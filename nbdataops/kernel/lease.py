@@ -15,7 +15,6 @@ import socket
 import subprocess
 import time
 import weakref
-from pathlib import Path
 from typing import IO, Any
 
 from nbdataops.kernel import frames
@@ -24,11 +23,6 @@ UNKNOWN_EXIT = 255
 """Exit code of a kernel whose end nobody has seen: its server had been killed before."""
 _WORD_S = 2.0
 """How long the server's word about a kernel's end is waited for after the end."""
-
-_LOOK_S = 0.001
-"""Between looks at a process that was killed."""
-_EXITING = 0x4
-"""PF_EXITING among the flags of a thread: it is being ended, and never returns to what it executed."""
 
 _held: weakref.WeakSet[Lease] = weakref.WeakSet()
 
@@ -92,9 +86,10 @@ class Lease:
             return self.returncode
         frame = self._frame()
         if frame is not None and "exit" in frame:
-            self._release(int(frame["exit"]))
-            self.close()
-            return self.returncode
+            # So that the server tells this from the client's end: the kernel's addresses may be another's in a moment.
+            with contextlib.suppress(OSError):
+                frames.send(self.connection, {"done": True})
+            return self._end(int(frame["exit"]))
         if self._receiver.ended:
             return self._end(UNKNOWN_EXIT)
         if self._process >= 0 and _is_readable(self._process):
@@ -124,27 +119,6 @@ class Lease:
             await readable(self._signs(), self._patience(left))
         return True
 
-    async def killed(self, timeout_s: float) -> bool:
-        """Wait, after SIGKILL, until the kernel can execute nothing any more; False when that takes longer.
-
-        Its memory is given back later: that takes another 10 ms and more, for which nobody needs to wait but who wants
-        its addresses (`gone`).
-        """
-        deadline = time.monotonic() + timeout_s
-        while self.poll() is None:
-            if self.pid is not None and executes_nothing(self.pid):
-                self._release(-signal.SIGKILL)
-            elif time.monotonic() > deadline:
-                return False
-            else:
-                await readable(self._signs(), _LOOK_S)
-        return True
-
-    async def gone(self, timeout_s: float) -> None:
-        """Wait until the process of a kernel that was `killed` has given back all it had; not longer than that."""
-        if self._process >= 0:
-            await readable([self._process], timeout_s)
-
     def send_signal(self, number: int) -> None:
         if self.poll() is None and self.pid is not None:
             with contextlib.suppress(ProcessLookupError):
@@ -163,14 +137,6 @@ class Lease:
         except frames.FrameError:
             self._receiver.ended = True
         return self._receiver.next()
-
-    def _release(self, code: int) -> None:
-        """The end, and the server is told that the client knows: it must not take this for the client's end, and the
-        kernel's addresses may be another's in a moment."""
-        with contextlib.suppress(OSError):
-            frames.send(self.connection, {"done": True})
-        self.returncode = code
-        self.connection.close()
 
     def _end(self, code: int) -> int:
         self.returncode = code
@@ -210,25 +176,6 @@ def _is_readable(descriptor: int) -> bool:
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     return bool(poll.poll(0))
-
-
-def executes_nothing(pid: int) -> bool:
-    """Whether each thread of a process is being ended; False, too, where that cannot be seen."""
-    try:
-        threads = list(Path(f"/proc/{pid}/task").iterdir())
-    except OSError:
-        return False
-    return bool(threads) and all(map(_is_being_ended, threads))
-
-
-def _is_being_ended(thread: Path) -> bool:
-    try:
-        after_name = (thread / "stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return True  # it has ended
-    except OSError:
-        return False
-    return bool(int(after_name[6]) & _EXITING)
 
 
 def _let_go_in_child() -> None:

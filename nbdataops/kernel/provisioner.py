@@ -59,8 +59,6 @@ class WarmProvisioner(LocalProvisioner):
     process: Any = None
     _lease: Lease | None = None
     """The same as `process` while the kernel is a forked one."""
-    _killed: Lease | None = None
-    """The one of a kernel that was killed, until all is cleaned up."""
     _launches = 0
     _given_up: threading.Event
     _is_ending = False
@@ -114,8 +112,7 @@ class WarmProvisioner(LocalProvisioner):
     async def kill(self, restart: bool = False) -> None:
         await super().kill(restart=restart)
         if self._lease is not None:
-            self._killed = self._lease
-            await self._lease.killed(5.0)  # else jupyter_client looks at once, and next in 0.1 s
+            await self._lease.ended(5.0)  # else jupyter_client looks at once, and next in 0.1 s
 
     async def post_launch(self, **kwargs: Any) -> None:
         await super().post_launch(**kwargs)
@@ -123,11 +120,6 @@ class WarmProvisioner(LocalProvisioner):
 
     async def cleanup(self, restart: bool = False) -> None:
         await super().cleanup(restart=restart)
-        if self._killed is not None:
-            if restart:
-                await self._killed.gone(5.0)
-            self._killed.close()
-            self._killed = None
         self._skip_pause()
 
     async def shutdown_requested(self, restart: bool = False) -> None:
