@@ -7,6 +7,7 @@ ends it anyway: the idle status of this client's own request, which is the last 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -162,14 +163,17 @@ class Bell:
             if left is not None and left <= 0:
                 raise Empty
             await self._rings(left)
+            if self._file.closed:
+                raise asyncio.CancelledError  # by `close`, when this had been rung already
         self._ring()  # whoever waits may have had the same signal
         return parts
 
     def close(self) -> None:
         """Close the descriptor; whoever waits is cancelled, as by pyzmq."""
         for rung in self._waiting:
-            rung.get_loop().remove_reader(self._file)
-            rung.cancel()
+            with contextlib.suppress(RuntimeError):  # its loop has been closed
+                rung.get_loop().remove_reader(self._file)
+                rung.cancel()
         self._file.close()
 
     def _at_once(self) -> list[bytes] | None:

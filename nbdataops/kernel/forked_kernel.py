@@ -189,11 +189,7 @@ def start_application(
         )
     application.initialize(list(arguments))
     if application.outstream_class.startswith("nbdataops."):  # else the user's configuration names another
-        from nbdataops.kernel.prompt_stream import tell_cells
-
         application.kernel._execute_sleep = 0.0  # half a millisecond a cell, which this stream has no need of
-        if application.shell is not None:
-            tell_cells(application.shell)
     if application.log.level < application.log_level:
         # Else what is said of every message is written out in full, to be dropped by the one handler there is.
         application.log.setLevel(application.log_level)

@@ -43,12 +43,11 @@ def sweep(folder: Path) -> None:
 def _is_nobodys(file: Path) -> bool:
     """Whether the standby kernel that wrote this connection file is no more: killed before it had bound its sockets.
 
-    It holds a lock before it writes. (A process id may be another's by now, or a zombie's.)
+    It holds a lock before it writes: where there was something, and then no lock, there is nobody. (A process id may be
+    another's by now, or a zombie's.)
     """
-    if is_locked(file):
-        return False
-    found = file.stat()
-    return found.st_size > 0 or time.time() - found.st_mtime > _WRITTEN_S
+    before = file.stat()
+    return not is_locked(file) and (before.st_size > 0 or time.time() - before.st_mtime > _WRITTEN_S)
 
 
 def _is_dead(path: Path) -> bool:

@@ -5,10 +5,6 @@ ipykernel flushes both streams twice a cell, each time by way of its sending thr
 of a library, may still be in the pipe of which a thread reads it. Together that is half of what an empty cell costs.
 Here a flush waits until that thread has come to the end of the pipe, and sends only if there is something to send.
 What is sent afterwards, such as the idle status, goes by the same thread, and so comes after the output.
-
-The sending thread wakes up as seldom as can be, since whenever it does, the interpreter goes to and fro between it and
-the cell: a timer that is running is not set anew, and the kernel's own flush after a cell (`tell_cells`) hands over
-the message itself, rather than having it made there and waiting for that.
 """
 
 from __future__ import annotations
@@ -27,8 +23,6 @@ from ipykernel.iostream import PIPE_BUFFER_SIZE, OutStream
 
 SETTLE_S = 0.1
 """A flush waits no longer for the end of the pipe: something may write to it without end."""
-_cells = threading.local()
-"""`have_ended`: the cell that this thread executed last is over."""
 
 
 class PromptOutStream(OutStream):
@@ -40,8 +34,8 @@ class PromptOutStream(OutStream):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._taking = False
         """From before bytes are taken from the pipe until they are in the buffer."""
-        self._is_due = False
-        """The sending thread has a timer that will end in a flush."""
+        self._due = 0.0
+        """Not before this time (`time.monotonic`) does the sending thread's last timer end in a flush."""
         self._sending = False
         """From before the sending thread takes what is in the buffers until all of it is on its way."""
         self._taken = threading.Condition()
@@ -52,8 +46,6 @@ class PromptOutStream(OutStream):
         if self._should_watch and self._is_master_process():  # type: ignore[no-untyped-call]
             self._settle()
         # In this order: what is no longer in the buffers is being sent, or is on its way.
-        if self._buffers and getattr(_cells, "have_ended", False) and not self._hooks:
-            super()._flush()  # type: ignore[no-untyped-call]
         if self._buffers or self._sending:
             super().flush()  # type: ignore[no-untyped-call]
 
@@ -66,16 +58,15 @@ class PromptOutStream(OutStream):
             self._sending = False
 
     def _schedule_flush(self) -> None:
-        """Have what was written sent within `flush_interval` seconds."""
-        if not self._is_due:
-            self._is_due = True
-            self.pub_thread.schedule(
-                lambda: self._io_loop.call_later(self.flush_interval, self._flush_when_due)
-            )
+        """Have what was written sent within `flush_interval` seconds, by the last timer if that is yet to come.
 
-    def _flush_when_due(self) -> None:
-        self._is_due = False  # first: what is written from now on needs a timer of its own
-        self._flush()
+        ipykernel sets one for each flush and what is written after it: for each cell that prints, that is. Whenever
+        the sending thread wakes up, the interpreter goes to and fro between it and the cell.
+        """
+        now = time.monotonic()
+        if now >= self._due:
+            self._due = now + self.flush_interval
+            self.pub_thread.schedule(lambda: self._io_loop.call_later(self.flush_interval, self._flush))
 
     def _settle(self) -> None:
         if threading.current_thread() is self.watch_fd_thread or self._is_settled():
@@ -110,19 +101,6 @@ class PromptOutStream(OutStream):
         except Exception:
             self._exc = sys.exc_info()
             self._taking = False
-
-
-def tell_cells(shell: Any) -> None:
-    """Have the streams know when an IPython shell executes a cell: what interrupts one must not interrupt a flush."""
-
-    def begun() -> None:
-        _cells.have_ended = False
-
-    def ended() -> None:
-        _cells.have_ended = True
-
-    shell.events.register("pre_execute", begun)
-    shell.events.register("post_execute", ended)
 
 
 def unread(descriptor: int) -> int:

@@ -134,16 +134,33 @@ def test_who_is_cancelled_while_waiting_leaves_the_channel_to_others(converse: A
     converse(talk)
 
 
-def test_who_waits_for_a_channel_that_is_closed_is_cancelled(converse: Any) -> None:
+@pytest.mark.parametrize("has_rung", [False, True])
+def test_who_waits_for_a_channel_that_is_closed_is_cancelled(converse: Any, has_rung: bool) -> None:
     async def talk(channel: PromptChannel, say: Say) -> None:
         waiting = [asyncio.ensure_future(channel.get_msg()) for _ in range(2)]
         await asyncio.sleep(0.01)
+        if has_rung and channel._bell is not None:
+            channel._bell._ring()
         channel.stop()
         await asyncio.wait(waiting, timeout=10)
 
         assert all(one.cancelled() for one in waiting)
 
     converse(talk)
+
+
+def test_a_channel_can_be_closed_after_the_loop_of_who_waited() -> None:
+    with zmq.asyncio.Context() as context:
+        channel = PromptChannel(context.socket(zmq.SUB), Session(key=b"secret"))
+        loop = asyncio.new_event_loop()
+        waiting = loop.create_task(channel.get_msg())
+        loop.run_until_complete(asyncio.sleep(0.01))
+        loop.close()
+
+        channel.stop()
+
+        assert not channel.is_alive()
+    waiting._log_destroy_pending = False  # type: ignore[attr-defined]  # it was left waiting on purpose
 
 
 def test_a_channel_serves_one_loop_after_another() -> None:

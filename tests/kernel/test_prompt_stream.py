@@ -110,23 +110,26 @@ def test_output_of_threads_comes_before_the_end_of_the_cell_in_which_they_end(st
     assert sorted(map(int, "\n".join(said.lines).split())) == list(range(2000))
 
 
-def test_a_flush_of_a_cell_sends_by_the_sending_thread_and_the_kernels_own_directly(start: Start) -> None:
+def test_what_is_printed_while_more_is_being_sent_comes_after_it(start: Start) -> None:
     kernel = start()
     kernel.run(
-        "import sys, threading\n"
-        "senders, make = [], sys.stdout.session.msg\n"
-        "def message(kind, *given, **named):\n"
-        "    if kind == 'stream':\n"
-        "        senders.append(threading.current_thread().name)\n"
-        "    return make(kind, *given, **named)\n"
-        "sys.stdout.session.msg = message"
+        "import sys, threading, time\n"
+        "taken, stream = threading.Event(), sys.stdout\n"
+        "rotate = stream._rotate_buffers\n"
+        "def slowly():\n"
+        "    held = rotate()\n"
+        "    if held and not taken.is_set():\n"
+        "        taken.set()\n"
+        "        time.sleep(0.2)\n"
+        "    return held\n"
+        "stream._rotate_buffers = slowly"
     )
 
-    kernel.run("print('a'); sys.stdout.flush()")  # may be interrupted: nothing must be lost
-    kernel.run("import asyncio\nawait asyncio.sleep(0)\nprint('b'); sys.stdout.flush()")
-    kernel.run("print('c')")
+    said = kernel.run(
+        "print('first')\nstream.pub_thread.schedule(stream._flush)\n_ = taken.wait(10)\nprint('second')"
+    )
 
-    assert kernel.run("print(senders)").out == "['IOPub', 'IOPub', 'MainThread']\n"
+    assert said.out == "first\nsecond\n"
 
 
 def test_hooks_of_a_stream_change_what_they_changed_before(start: Start) -> None:
