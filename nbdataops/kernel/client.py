@@ -97,41 +97,41 @@ def _is_idle(request: str, message: dict[str, Any]) -> bool:
 
 
 class PromptChannel(AsyncZMQSocketChannel):
-    """Takes what is there already without waking anything, else waits in one step rather than in two.
+    """Takes what is there already without waking anything, else waits in one step (`Bell`).
 
     A kernel's messages come in bursts of two or three. The stock channel polls for each, and then receives it: a
     dozen turns of the event loop a cell, which are most of what a client does for a short one.
     """
 
     _direct: zmq.Socket[bytes] | None = None
-    """The same socket, for receiving at once."""
+    """The same socket, without asyncio."""
     _bell: Bell | None = None
-    """Of a socket that only receives."""
     _in_a_row = 0
 
     async def get_msg(self, timeout: float | None = None) -> dict[str, Any]:  # type: ignore[override]
         """The next message. Raises Empty if none comes within `timeout` seconds."""
-        assert self.socket is not None
-        if self._direct is None:
-            self._direct = zmq.Socket.shadow(self.socket)
-            if self.socket.type == zmq.SUB:
-                self._bell = Bell(self._direct)
+        if self._bell is None:
+            self._bell = Bell(self._socket())
             read_dates_quickly(self.session)
         self._in_a_row += 1
         if self._in_a_row % TURN == 0:
             # A kernel that never stops talking must not keep timeouts from their turn. Before a message is taken:
             # who is cancelled here must not have one in hand, which would be lost.
             await asyncio.sleep(0)
+        parts = await self._bell.next(timeout)
+        return self.session.deserialize(self.session.feed_identities(parts)[1])
+
+    def send(self, msg: dict[str, Any]) -> None:
+        """Send a message; the stock channel does so without asyncio, too."""
+        self.session.send(self._socket(), msg)
         if self._bell is not None:
-            parts = await self._bell.next(timeout)
-        else:
-            try:
-                parts = self._direct.recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
-                if timeout is not None and not await self.socket.poll(int(timeout * 1000)):
-                    raise Empty from None
-                parts = await self.socket.recv_multipart()
-        return dict(self.session.deserialize(self.session.feed_identities(parts)[1]))
+            self._bell.ring()
+
+    def _socket(self) -> zmq.Socket[bytes]:
+        assert self.socket is not None
+        if self._direct is None:
+            self._direct = zmq.Socket.shadow(self.socket)
+        return self._direct
 
     def close(self) -> None:
         """Close the socket."""
@@ -139,15 +139,16 @@ class PromptChannel(AsyncZMQSocketChannel):
         if self._bell is not None:
             self._bell.close()
             self._bell = None
+        self._direct = None
 
     stop = close
 
 
 class Bell:
-    """A socket that only receives, as ZeroMQ has it: look, wait until its descriptor is readable, look again.
+    """Waiting for a socket as ZeroMQ has it: look, wait until its descriptor is readable, look again.
 
-    (What sends on a socket, too, may take that signal away. pyzmq's own way is for all sockets, and takes three turns
-    of the loop for what takes one here.)
+    Whatever is done with the socket meanwhile may take that signal away, and must ring. (pyzmq's own way takes three
+    turns of the loop for what takes one here.)
     """
 
     def __init__(self, socket: zmq.Socket[bytes]) -> None:
@@ -165,7 +166,7 @@ class Bell:
             await self._rings(left)
             if self._file.closed:
                 raise asyncio.CancelledError  # by `close`, when this had been rung already
-        self._ring()  # whoever waits may have had the same signal
+        self.ring()
         return parts
 
     def close(self) -> None:
@@ -186,9 +187,9 @@ class Bell:
         """Return when there may be a message, or after the time."""
         loop = asyncio.get_running_loop()
         rung: asyncio.Future[None] = loop.create_future()
-        timer = None if timeout is None else loop.call_later(timeout, self._ring)
+        timer = None if timeout is None else loop.call_later(timeout, self.ring)
         if not self._waiting:
-            loop.add_reader(self._file, self._ring)
+            loop.add_reader(self._file, self.ring)
         self._waiting.add(rung)
         try:
             await rung
@@ -199,7 +200,8 @@ class Bell:
             if timer is not None:
                 timer.cancel()
 
-    def _ring(self) -> None:
+    def ring(self) -> None:
+        """Have all who wait look again."""
         for rung in self._waiting:
             if not rung.done():
                 rung.set_result(None)

@@ -177,6 +177,7 @@ def start_application(
     """
     from ipykernel.kernelapp import IPKernelApp
 
+    from nbdataops.kernel.plain_cells import skip_plain_cells
     from nbdataops.kernel.quick_dates import read_dates_quickly
 
     be_called_with(arguments)
@@ -195,6 +196,7 @@ def start_application(
         application.log.setLevel(application.log_level)
     read_dates_quickly(application.session)
     if application.shell is not None:
+        skip_plain_cells(application.shell)
         answer_once(application.shell)
     _forget_editable()
     return application
@@ -297,6 +299,7 @@ def _nbdataops_is_installed() -> bool:
 
 
 def _end(code: int) -> NoReturn:
+    """End; the server tells the client when all that this process held is free: memory, open files and their locks."""
     with contextlib.suppress(BaseException):
         threading._shutdown()  # type: ignore[attr-defined]  # waits for threads that are no daemons
     with contextlib.suppress(BaseException):
@@ -307,11 +310,4 @@ def _end(code: int) -> NoReturn:
         with contextlib.suppress(BaseException):
             if stream is not None:
                 stream.flush()
-    if _lease is not None:
-        # All is done that a client may wait for. To give back the memory takes another 10 to 20 ms.
-        for number in (0, 1, 2):
-            with contextlib.suppress(OSError):
-                os.close(number)
-        with contextlib.suppress(OSError):
-            frames.send(_lease, {"exit": code & 0xFF})
     os._exit(code & 0xFF)

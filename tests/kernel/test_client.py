@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from json import loads
 from queue import Empty
@@ -119,6 +120,20 @@ def test_who_waits_gets_one_message_each_whether_it_waits_for_long_or_not(conver
     converse(talk)
 
 
+def test_who_sends_takes_nothing_away_from_who_waits(converse: Any) -> None:
+    async def talk(channel: PromptChannel, say: Say) -> None:
+        waiting = asyncio.ensure_future(channel.get_msg())
+        await asyncio.sleep(0.01)
+        say(1)
+        time.sleep(0.01)  # it has come, and the loop has not seen it
+        if channel.socket.type != zmq.SUB:
+            channel.send(channel.session.msg("execute_request"))
+
+        assert (await asyncio.wait_for(waiting, 10))["content"]["text"] == 1
+
+    converse(talk)
+
+
 def test_who_is_cancelled_while_waiting_leaves_the_channel_to_others(converse: Any) -> None:
     async def talk(channel: PromptChannel, say: Say) -> None:
         given_up = asyncio.ensure_future(channel.get_msg())
@@ -140,7 +155,7 @@ def test_who_waits_for_a_channel_that_is_closed_is_cancelled(converse: Any, has_
         waiting = [asyncio.ensure_future(channel.get_msg()) for _ in range(2)]
         await asyncio.sleep(0.01)
         if has_rung and channel._bell is not None:
-            channel._bell._ring()
+            channel._bell.ring()
         channel.stop()
         await asyncio.wait(waiting, timeout=10)
 

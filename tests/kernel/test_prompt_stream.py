@@ -40,12 +40,15 @@ def test_cells_end_although_a_subprocess_writes_without_end(start: Start) -> Non
 
 
 def test_a_forked_child_of_the_kernel_prints_too(start: Start) -> None:
-    said = start().run(
-        "import multiprocessing\nchild = multiprocessing.get_context('fork').Process(target=print, args=('a child',))\n"
-        "child.start()\nchild.join()\nprint('its parent')"
-    )
+    kernel = start()
+    kernel.run("import multiprocessing\nfork = multiprocessing.get_context('fork')")
 
-    assert sorted(said.lines) == ["a child", "its parent"]
+    for _ in range(30):
+        said = kernel.run(
+            "child = fork.Process(target=print, args=('a child',))\n"
+            "child.start()\nchild.join()\nprint('its parent')"
+        )
+        assert sorted(said.lines) == ["a child", "its parent"]
 
 
 def test_a_stream_class_of_the_users_configuration_is_left_alone(start: Start) -> None:
