@@ -7,6 +7,7 @@ of a function, is kept where `inspect` looks for it.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -16,8 +17,9 @@ def answer_once(shell: Any) -> None:
     """For an IPython shell of a kernel."""
     for name in ("transform_cell", "should_run_async"):
         setattr(shell, name, Remembered(getattr(shell, name), lambda: request_of(shell)))
-    function: Any = type(shell).run_cell_async
-    function.__signature__ = inspect.signature(function)
+    with contextlib.suppress(AttributeError, TypeError, ValueError):  # a shell of the user's own
+        function: Any = type(shell).run_cell_async
+        function.__signature__ = inspect.signature(function)
 
 
 def request_of(shell: Any) -> str | None:

@@ -118,8 +118,17 @@ class PromptChannel(AsyncZMQSocketChannel):
             # A kernel that never stops talking must not keep timeouts from their turn. Before a message is taken:
             # who is cancelled here must not have one in hand, which would be lost.
             await asyncio.sleep(0)
+            if self._bell is None:
+                raise asyncio.CancelledError  # by `close`
         parts = await self._bell.next(timeout)
         return self.session.deserialize(self.session.feed_identities(parts)[1])
+
+    async def msg_ready(self) -> bool:  # type: ignore[override]
+        """Whether a message has come."""
+        has_come = await super().msg_ready()
+        if self._bell is not None:
+            self._bell.ring()
+        return has_come
 
     def send(self, msg: dict[str, Any]) -> None:
         """Send a message; the stock channel does so without asyncio, too."""
@@ -188,14 +197,14 @@ class Bell:
         loop = asyncio.get_running_loop()
         rung: asyncio.Future[None] = loop.create_future()
         timer = None if timeout is None else loop.call_later(timeout, self.ring)
-        if not self._waiting:
+        if not self._has_waiting(loop):
             loop.add_reader(self._file, self.ring)
         self._waiting.add(rung)
         try:
             await rung
         finally:
             self._waiting.discard(rung)
-            if not self._waiting and not self._file.closed:
+            if not self._has_waiting(loop) and not self._file.closed:
                 loop.remove_reader(self._file)
             if timer is not None:
                 timer.cancel()
@@ -204,7 +213,11 @@ class Bell:
         """Have all who wait look again."""
         for rung in self._waiting:
             if not rung.done():
-                rung.set_result(None)
+                with contextlib.suppress(RuntimeError):  # its loop has been closed
+                    rung.set_result(None)
+
+    def _has_waiting(self, loop: asyncio.AbstractEventLoop) -> bool:
+        return any(rung.get_loop() is loop for rung in self._waiting)
 
 
 class PromptAsyncKernelClient(AsyncKernelClient):

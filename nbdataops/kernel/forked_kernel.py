@@ -299,7 +299,7 @@ def _nbdataops_is_installed() -> bool:
 
 
 def _end(code: int) -> NoReturn:
-    """End; the server tells the client when all that this process held is free: memory, open files and their locks."""
+    """End, and say with which code, in case that nobody can tell when all is free: memory, open files, their locks."""
     with contextlib.suppress(BaseException):
         threading._shutdown()  # type: ignore[attr-defined]  # waits for threads that are no daemons
     with contextlib.suppress(BaseException):
@@ -310,4 +310,7 @@ def _end(code: int) -> NoReturn:
         with contextlib.suppress(BaseException):
             if stream is not None:
                 stream.flush()
+    if _lease is not None:
+        with contextlib.suppress(OSError):
+            frames.send(_lease, {"ending": code & 0xFF})
     os._exit(code & 0xFF)

@@ -40,6 +40,8 @@ class Lease:
         self.stderr: IO[bytes] | None = None
         self._receiver = frames.Receiver(connection)
         self._process = -1
+        self._ending: int | None = None
+        """The code that the kernel itself said at its end."""
         self._ended_at: float | None = None
         connection.setblocking(True)
         _held.add(self)
@@ -84,18 +86,21 @@ class Lease:
         """The exit code, or None while the kernel lives. Never waits."""
         if self.returncode is not None:
             return self.returncode
-        frame = self._frame()
-        if frame is not None and "exit" in frame:
-            # So that the server tells this from the client's end: the kernel's addresses may be another's in a moment.
-            with contextlib.suppress(OSError):
-                frames.send(self.connection, {"done": True})
-            return self._end(int(frame["exit"]))
+        while (frame := self._frame()) is not None:
+            if "ending" in frame:
+                self._ending = int(frame["ending"])
+            if "exit" in frame:
+                # So that the server tells this from the client's end: the kernel's addresses may be another's in a
+                # moment.
+                with contextlib.suppress(OSError):
+                    frames.send(self.connection, {"done": True})
+                return self._end(int(frame["exit"]))
         if self._receiver.ended:
-            return self._end(UNKNOWN_EXIT)
+            return self._end(UNKNOWN_EXIT if self._ending is None else self._ending)
         if self._process >= 0 and _is_readable(self._process):
             self._ended_at = self._ended_at or time.monotonic()
             if time.monotonic() - self._ended_at > _WORD_S:
-                return self._end(UNKNOWN_EXIT)
+                return self._end(UNKNOWN_EXIT if self._ending is None else self._ending)
         return None
 
     def wait(self, timeout: float | None = None) -> int:

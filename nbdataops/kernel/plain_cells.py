@@ -12,8 +12,13 @@ from typing import Any
 
 from IPython.core import inputtransformer2
 
-_NOT_PLAIN = re.compile(r"[!?%\\]|^[^\w\n]*[,;/]", re.MULTILINE)
-"""Where there may be a magic, a command, a question (or a backslash, of which the parser may have to warn)."""
+_NOT_PLAIN = re.compile(
+    r"""[!?%\\]|^[^\w\n]*[,;/]  # there may be a magic, a command, a question
+    |\b\d\w*(?:and|else|for|i[fns]|not|or)\b|\bfinally\b  # the parser may have to warn, as with a backslash
+    |[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]|\r(?!\n)  # IPython ends a line, and Python does not
+    """,
+    re.MULTILINE | re.VERBOSE,
+)
 _KNOWN = ("MagicAssign", "SystemAssign", "EscapedCommand", "HelpEnd")
 _ESCAPES = set("!?%,;/")
 

@@ -63,10 +63,10 @@ class PromptOutStream(OutStream):
         ipykernel sets one for each flush and what is written after it: for each cell that prints, that is. Whenever
         the sending thread wakes up, the interpreter goes to and fro between it and the cell.
         """
-        now = time.monotonic()
-        if now >= self._due:
-            self._due = now + self.flush_interval
-            self.pub_thread.schedule(lambda: self._io_loop.call_later(self.flush_interval, self._flush))
+        now, interval = time.monotonic(), self.flush_interval
+        if not now < self._due <= now + interval:
+            self._due = now + interval
+            self.pub_thread.schedule(lambda: self._io_loop.call_later(interval, self._flush))
 
     def _settle(self) -> None:
         if threading.current_thread() is self.watch_fd_thread or self._is_settled():

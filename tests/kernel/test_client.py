@@ -178,6 +178,35 @@ def test_a_channel_can_be_closed_after_the_loop_of_who_waited() -> None:
     waiting._log_destroy_pending = False  # type: ignore[attr-defined]  # it was left waiting on purpose
 
 
+def test_who_waited_in_a_loop_that_is_closed_keeps_nobody_from_waiting() -> None:
+    session = Session(key=b"secret")
+    with zmq.asyncio.Context() as context:
+        theirs = zmq.Socket.shadow(context.socket(zmq.XPUB))
+        theirs.bind("inproc://channel")
+        ours = context.socket(zmq.SUB)
+        ours.subscribe(b"")
+        ours.connect("inproc://channel")
+        theirs.recv()
+        channel = PromptChannel(ours, session)
+        loop = asyncio.new_event_loop()
+        waiting = loop.create_task(channel.get_msg())
+        loop.run_until_complete(asyncio.sleep(0.01))
+        loop.close()
+
+        async def heard() -> Any:
+            with pytest.raises(Empty):
+                await channel.get_msg(0.01)
+            later = asyncio.ensure_future(channel.get_msg())
+            await asyncio.sleep(0.01)
+            session.send(theirs, "stream", {"text": 1})
+            return (await asyncio.wait_for(later, 10))["content"]["text"]
+
+        assert asyncio.run(heard()) == 1
+        channel.stop()
+        theirs.close()
+    waiting._log_destroy_pending = False  # type: ignore[attr-defined]  # it was left waiting on purpose
+
+
 def test_a_channel_serves_one_loop_after_another() -> None:
     session = Session(key=b"secret")
     context = zmq.asyncio.Context()

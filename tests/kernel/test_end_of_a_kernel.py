@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import fcntl
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
-from tests.kernel.kernels import Running, is_alive
+from tests.kernel.kernels import Running, Servers, is_alive, wait_for
 
 pytestmark = pytest.mark.kernel
 
@@ -31,3 +34,16 @@ def test_a_kernel_that_has_ended_holds_no_lock(
     assert not is_alive(pid)
     with (tmp_path / "locked").open() as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_kernel_whose_server_is_gone_tells_its_exit_code_itself(
+    alone: Servers, start: Callable[..., Running], server: int
+) -> None:
+    kernel = start()
+    os.kill(server, signal.SIGKILL)
+    assert wait_for(lambda: not psutil.pid_exists(server) or not is_alive(server))
+
+    kernel.client.execute("import threading, os, sys; quit(keep_kernel=False)")
+    process = kernel.manager.provisioner.process  # type: ignore[union-attr]
+
+    assert process.wait(10) == 0

@@ -19,6 +19,7 @@ from tests.kernel.kernels import Running
 PIECES = [
     "x", "=", "1", "(", ")", ",", ";", "/", "%", "!", "?", "??", "%%", "'", '"""', "\n", "\n    ", " ", "if y:", "#",
     "\\", "ls", "time", "await z", "f'{a!r:>5}'", ">>> ", "In [1]: ", "a % b", "a != b", "\t", "\f", "é", "x[0]", "\r\n",
+    "\r", "\x0b", "\x1c", "\x85", "\u2028", "1if x else 2", "try: a\nfinally: b\n",
 ]  # fmt: skip
 
 
@@ -63,6 +64,9 @@ def test_whole_files_are_what_ipython_makes_of_them(ours: TransformerManager) ->
         "if a:\n    ,f a",
         "a\\\n,b",
         "x = (",
+        "# a\u2028/b",
+        "y = 1if x else 2",
+        "def f():\n    try:\n        return\n    finally:\n        return",
         "def f():\n  1\n 2",
     ],
 )

@@ -107,10 +107,10 @@ def test_output_of_threads_comes_before_the_end_of_the_cell_in_which_they_end(st
     said = kernel.run(
         "from concurrent.futures import ThreadPoolExecutor\n"
         "with ThreadPoolExecutor(8) as pool:\n"
-        "    _ = list(pool.map(lambda n: print(n, flush=n % 3 == 0), range(2000)))"
+        "    _ = list(pool.map(lambda n: print(f'{n}\\n', end='', flush=n % 3 == 0), range(2000)))"
     )
 
-    assert sorted(map(int, "\n".join(said.lines).split())) == list(range(2000))
+    assert sorted(map(int, said.lines)) == list(range(2000))
 
 
 def test_what_is_printed_while_more_is_being_sent_comes_after_it(start: Start) -> None:
