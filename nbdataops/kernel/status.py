@@ -29,8 +29,8 @@ def stop(folder: Path, *, kernels: bool, timeout_s: float = 30.0) -> list[dict[s
 
     Returns what the servers said before. Waits until those that end at once have ended.
     """
-    said = list(_ask(folder, "stop" if kernels else "retire"))
-    said += _end_those_that_load(folder)
+    said = list(_end_those_that_load(folder))  # first: one that begins to listen meanwhile is then asked
+    said += _ask(folder, "stop" if kernels else "retire")
     in_use = [s for s in said if s.get("kernels") or s.get("commands")]
     ending = [s["pid"] for s in said if "pid" in s and (kernels or s not in in_use)]
     deadline = time.monotonic() + timeout_s

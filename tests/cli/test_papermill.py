@@ -67,6 +67,11 @@ def cells(notebook: bytes) -> list[tuple[str, Any]]:
     return [(c["source"], c.get("outputs")) for c in json.loads(notebook)["cells"]]
 
 
+def papermills(said: bytes) -> list[bytes]:
+    """Without what the kernel says, an ordinary one here: now and then that it was interrupted before it was killed."""
+    return [line for line in said.splitlines() if not line.startswith(b"[IPKernelApp]")]
+
+
 @pytest.mark.kernel
 def test_the_notebook_is_executed_as_papermill_would(notebook: Path) -> None:
     words = ("-p", "a", "41", "--no-progress-bar")
@@ -75,7 +80,7 @@ def test_the_notebook_is_executed_as_papermill_would(notebook: Path) -> None:
     stock = run(STOCK, "in.ipynb", "stock.ipynb", *words, *KERNEL, cwd=notebook.parent)
 
     assert (ours.returncode, stock.returncode) == (0, 0), ours.stderr
-    assert ours.stderr == stock.stderr.replace(b"stock.ipynb", b"ours.ipynb")
+    assert papermills(ours.stderr) == papermills(stock.stderr.replace(b"stock.ipynb", b"ours.ipynb"))
     made, expected = ((notebook.parent / name).read_bytes() for name in ("ours.ipynb", "stock.ipynb"))
     assert cells(made) == cells(expected)
     assert "42" in str(cells(made))
