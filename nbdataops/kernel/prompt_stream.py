@@ -10,6 +10,7 @@ What is sent afterwards, such as the idle status, goes by the same thread, and s
 from __future__ import annotations
 
 import array
+import contextlib
 import fcntl
 import os
 import select
@@ -17,6 +18,7 @@ import sys
 import termios
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from ipykernel.iostream import PIPE_BUFFER_SIZE, OutStream
@@ -101,6 +103,25 @@ class PromptOutStream(OutStream):
         except Exception:
             self._exc = sys.exc_info()
             self._taking = False
+
+
+def wake_directly(thread: Any) -> None:
+    """Have ipykernel's sending thread woken by its event loop's own means, in the order of what it is given.
+
+    ipykernel does it by a message on a socket of ZeroMQ, which takes the thread longer to receive than what it is to
+    do takes, and keeps the interpreter from the cell. And what fails there, such as a text that cannot be encoded, has
+    the thread hear nothing more; here it is reported, and the thread goes on.
+    """
+    loop = thread.io_loop.asyncio_loop
+
+    def schedule(function: Callable[[], object]) -> None:
+        if thread.thread.is_alive():
+            with contextlib.suppress(RuntimeError):  # the loop has just been closed
+                loop.call_soon_threadsafe(function)
+                return
+        function()
+
+    thread.schedule = schedule
 
 
 def unread(descriptor: int) -> int:

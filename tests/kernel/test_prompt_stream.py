@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -141,3 +142,27 @@ def test_hooks_of_a_stream_change_what_they_changed_before(start: Start) -> None
     kernel.run("import sys\nsys.stdout.register_hook(lambda message: None)")
 
     assert kernel.run("print('as ever')").out == "as ever\n"
+
+
+def test_what_cannot_be_sent_keeps_nothing_else_from_being_sent(start: Start) -> None:
+    kernel = start()
+
+    assert kernel.run("print('half of an emoji: \\ud83d')").status == "ok"
+    assert kernel.run("print('after')").out == "after\n"
+
+
+def test_messages_come_in_the_order_in_which_they_were_sent(start: Start) -> None:
+    kernel = start()
+    kernel.run("from IPython.display import display")
+    order: list[str] = []
+
+    def heard(message: dict[str, Any]) -> None:
+        if message["msg_type"] == "stream":
+            order.append(message["content"]["text"])
+        elif message["msg_type"] == "display_data":
+            order.append(message["content"]["data"]["text/plain"] + "\n")
+
+    source = "for n in range(200):\n    print('text', n)\n    display(n)"
+    kernel.client.execute_interactive(source, output_hook=heard, timeout=60)
+
+    assert "".join(order) == "".join(f"text {n}\n{n}\n" for n in range(200))
