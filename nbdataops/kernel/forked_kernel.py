@@ -178,7 +178,7 @@ def start_application(
     from ipykernel.kernelapp import IPKernelApp
 
     from nbdataops.kernel.plain_cells import skip_plain_cells
-    from nbdataops.kernel.prompt_stream import wake_directly
+    from nbdataops.kernel.prompt_stream import pause_for_children, wake_directly
     from nbdataops.kernel.quick_dates import read_dates_quickly
 
     be_called_with(arguments)
@@ -191,7 +191,7 @@ def start_application(
         )
     application.initialize(list(arguments))
     if application.outstream_class.startswith("nbdataops."):  # else the user's configuration names another
-        application.kernel._execute_sleep = 0.0  # half a millisecond a cell, which this stream has no need of
+        pause_for_children(application.kernel)
     wake_directly(application.iopub_thread)
     if application.log.level < application.log_level:
         # Else what is said of every message is written out in full, to be dropped by the one handler there is.

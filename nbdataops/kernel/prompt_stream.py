@@ -124,6 +124,16 @@ def wake_directly(thread: Any) -> None:
     thread.schedule = schedule
 
 
+def pause_for_children(kernel: Any) -> None:
+    """Leave out ipykernel's pause after a cell, half a millisecond, until the kernel has forked.
+
+    What is written in its own process needs none, with these streams; what a forked child writes comes to the sending
+    thread over a connection, and is still on its way when the child has ended.
+    """
+    pause, kernel._execute_sleep = kernel._execute_sleep, 0.0
+    os.register_at_fork(after_in_parent=lambda: setattr(kernel, "_execute_sleep", pause))
+
+
 def unread(descriptor: int) -> int:
     """Bytes that wait in a pipe."""
     count = array.array("i", [0])
