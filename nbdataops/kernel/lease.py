@@ -1,7 +1,8 @@
 """A client's hold on a forked kernel, in the shape of `subprocess.Popen`.
 
-While the connection is open the kernel lives; the server tells over it how the kernel ended. A descriptor of the
-kernel's process tells that it ended when the server is no longer there to say so.
+While the connection is open the kernel lives; the server tells over it how the kernel ended. When the server is no
+longer there to say so, a descriptor of the kernel's process tells that it ended, and the kernel itself has said, unless
+it was killed, with which code.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ class Lease:
         self.stderr: IO[bytes] | None = None
         self._receiver = frames.Receiver(connection)
         self._process = -1
-        self._ending: int | None = None
-        """The code that the kernel itself said at its end."""
+        self._own_word = UNKNOWN_EXIT
+        """The exit code, as far as the kernel itself has said it: the server may be gone, or slow."""
         self._ended_at: float | None = None
         connection.setblocking(True)
         _held.add(self)
@@ -88,19 +89,18 @@ class Lease:
             return self.returncode
         while (frame := self._frame()) is not None:
             if "ending" in frame:
-                self._ending = int(frame["ending"])
+                self._own_word = int(frame["ending"])
             if "exit" in frame:
-                # So that the server tells this from the client's end: the kernel's addresses may be another's in a
-                # moment.
+                # So that the server tells this from the client's end: its addresses may be another's in a moment.
                 with contextlib.suppress(OSError):
                     frames.send(self.connection, {"done": True})
                 return self._end(int(frame["exit"]))
         if self._receiver.ended:
-            return self._end(UNKNOWN_EXIT if self._ending is None else self._ending)
+            return self._end(self._own_word)
         if self._process >= 0 and _is_readable(self._process):
             self._ended_at = self._ended_at or time.monotonic()
             if time.monotonic() - self._ended_at > _WORD_S:
-                return self._end(UNKNOWN_EXIT if self._ending is None else self._ending)
+                return self._end(self._own_word)
         return None
 
     def wait(self, timeout: float | None = None) -> int:

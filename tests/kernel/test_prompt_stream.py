@@ -12,6 +12,21 @@ from tests.kernel.kernels import Running
 pytestmark = pytest.mark.kernel
 
 Start = Callable[..., Running]
+INTERRUPTED_SENDING = """
+import sys, threading, time
+taken, stream = threading.Event(), sys.stdout
+rotate = stream._rotate_buffers
+
+def slowly():
+    held = rotate()
+    if held and not taken.is_set():
+        taken.set()
+        time.sleep(0.2)
+    return held
+
+stream._rotate_buffers = slowly
+"""
+"""As if the sending thread, which sends now and then by itself, were interrupted in the middle of it, once."""
 
 
 def test_what_comes_to_a_descriptor_at_the_very_end_of_a_cell_belongs_to_that_cell(start: Start) -> None:
@@ -68,19 +83,7 @@ def test_a_stream_class_of_the_users_configuration_is_left_alone(start: Start) -
 
 def test_what_is_being_sent_while_a_cell_ends_arrives_before_its_end(start: Start) -> None:
     kernel = start()
-    # As if the sending thread, which sends now and then by itself, had been interrupted in the middle of it.
-    kernel.run(
-        "import sys, threading, time\n"
-        "taken, stream = threading.Event(), sys.stdout\n"
-        "rotate = stream._rotate_buffers\n"
-        "def slowly():\n"
-        "    held = rotate()\n"
-        "    if held and not taken.is_set():\n"
-        "        taken.set()\n"
-        "        time.sleep(0.2)\n"
-        "    return held\n"
-        "stream._rotate_buffers = slowly"
-    )
+    kernel.run(INTERRUPTED_SENDING)
 
     said = kernel.run("print('to be sent')\nstream.pub_thread.schedule(stream._flush)\n_ = taken.wait(10)")
 
@@ -116,18 +119,7 @@ def test_output_of_threads_comes_before_the_end_of_the_cell_in_which_they_end(st
 
 def test_what_is_printed_while_more_is_being_sent_comes_after_it(start: Start) -> None:
     kernel = start()
-    kernel.run(
-        "import sys, threading, time\n"
-        "taken, stream = threading.Event(), sys.stdout\n"
-        "rotate = stream._rotate_buffers\n"
-        "def slowly():\n"
-        "    held = rotate()\n"
-        "    if held and not taken.is_set():\n"
-        "        taken.set()\n"
-        "        time.sleep(0.2)\n"
-        "    return held\n"
-        "stream._rotate_buffers = slowly"
-    )
+    kernel.run(INTERRUPTED_SENDING)
 
     said = kernel.run(
         "print('first')\nstream.pub_thread.schedule(stream._flush)\n_ = taken.wait(10)\nprint('second')"

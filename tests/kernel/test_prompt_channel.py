@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from json import loads
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from queue import Empty
 from typing import Any
 
@@ -14,31 +14,51 @@ import zmq
 import zmq.asyncio
 from jupyter_client.session import Session
 
-from nbdataops.kernel.client import TURN, PromptChannel
-from nbdataops.kernel.quick_dates import read_dates_quickly
+from nbdataops.kernel.prompt_channel import TURN, PromptChannel
 
 Say = Callable[[int], Any]
 Talk = Callable[[PromptChannel, Say], Awaitable[None]]
 
 
-@pytest.fixture(params=[(zmq.PAIR, zmq.PAIR), (zmq.SUB, zmq.XPUB)], ids=["two ways", "one way"])
-def converse(request: pytest.FixtureRequest) -> Callable[[Talk], None]:
+@contextmanager
+def one_way() -> Iterator[tuple[zmq.asyncio.Socket, zmq.Socket[bytes]]]:
+    """(a subscribed socket, what publishes to it), of no event loop yet."""
+    with (
+        zmq.asyncio.Context() as context,
+        context.socket(zmq.SUB) as ours,
+        zmq.Socket.shadow(context.socket(zmq.XPUB)) as theirs,
+    ):
+        theirs.bind("inproc://channel")
+        ours.connect("inproc://channel")
+        ours.subscribe(b"")
+        theirs.recv()
+        yield ours, theirs
+
+
+@contextmanager
+def two_ways() -> Iterator[tuple[zmq.asyncio.Socket, zmq.Socket[bytes]]]:
+    with (
+        zmq.asyncio.Context() as context,
+        context.socket(zmq.PAIR) as ours,
+        zmq.Socket.shadow(context.socket(zmq.PAIR)) as theirs,
+    ):
+        theirs.bind("inproc://channel")
+        ours.connect("inproc://channel")
+        yield ours, theirs
+
+
+@pytest.fixture
+def session() -> Session:
+    return Session(key=b"secret")
+
+
+@pytest.fixture(params=[one_way, two_ways])
+def converse(request: pytest.FixtureRequest, session: Session) -> Callable[[Talk], None]:
     """Run a coroutine with a channel, and a way to say a number at its other end."""
-    here, there = request.param
-    session = Session(key=b"secret")
 
     def run(talk: Talk) -> None:
         async def connected() -> None:
-            with (
-                zmq.asyncio.Context() as context,
-                context.socket(here) as ours,
-                zmq.Socket.shadow(context.socket(there)) as theirs,
-            ):
-                theirs.bind("inproc://channel")
-                ours.connect("inproc://channel")
-                if here == zmq.SUB:
-                    ours.subscribe(b"")
-                    theirs.recv()
+            with request.param() as (ours, theirs):
                 channel = PromptChannel(ours, session)
                 await talk(channel, lambda n: session.send(theirs, "stream", {"text": n}))
                 channel.stop()
@@ -164,70 +184,61 @@ def test_who_waits_for_a_channel_that_is_closed_is_cancelled(converse: Any, has_
     converse(talk)
 
 
-def test_a_channel_can_be_closed_after_the_loop_of_who_waited() -> None:
-    with zmq.asyncio.Context() as context:
-        channel = PromptChannel(context.socket(zmq.SUB), Session(key=b"secret"))
-        loop = asyncio.new_event_loop()
-        waiting = loop.create_task(channel.get_msg())
-        loop.run_until_complete(asyncio.sleep(0.01))
-        loop.close()
+def leave_waiting(channel: PromptChannel) -> asyncio.Task[Any]:
+    """A task that waits in a loop that is closed."""
+    loop = asyncio.new_event_loop()
+    waiting = loop.create_task(channel.get_msg())
+    loop.run_until_complete(asyncio.sleep(0.01))
+    loop.close()
+    waiting._log_destroy_pending = False  # type: ignore[attr-defined]  # it is left waiting on purpose
+    return waiting
+
+
+async def heard(channel: PromptChannel, say: Callable[[], object]) -> Any:
+    """What comes to who waits already."""
+    waiting = asyncio.ensure_future(channel.get_msg())
+    await asyncio.sleep(0.01)
+    say()
+    return (await asyncio.wait_for(waiting, 10))["content"]["text"]
+
+
+def test_a_channel_can_be_closed_after_the_loop_of_who_waited(session: Session) -> None:
+    with one_way() as (ours, _):
+        channel = PromptChannel(ours, session)
+        waiting = leave_waiting(channel)
 
         channel.stop()
 
         assert not channel.is_alive()
-    waiting._log_destroy_pending = False  # type: ignore[attr-defined]  # it was left waiting on purpose
+        assert not waiting.done()
 
 
-def test_who_waited_in_a_loop_that_is_closed_keeps_nobody_from_waiting() -> None:
-    session = Session(key=b"secret")
-    with zmq.asyncio.Context() as context:
-        theirs = zmq.Socket.shadow(context.socket(zmq.XPUB))
-        theirs.bind("inproc://channel")
-        ours = context.socket(zmq.SUB)
-        ours.subscribe(b"")
-        ours.connect("inproc://channel")
-        theirs.recv()
+def test_who_waited_in_a_loop_that_is_closed_keeps_nobody_from_waiting(session: Session) -> None:
+    with one_way() as (ours, theirs):
         channel = PromptChannel(ours, session)
-        loop = asyncio.new_event_loop()
-        waiting = loop.create_task(channel.get_msg())
-        loop.run_until_complete(asyncio.sleep(0.01))
-        loop.close()
+        waiting = leave_waiting(channel)
 
-        async def heard() -> Any:
+        async def in_another_loop() -> Any:
             with pytest.raises(Empty):
                 await channel.get_msg(0.01)
-            later = asyncio.ensure_future(channel.get_msg())
-            await asyncio.sleep(0.01)
-            session.send(theirs, "stream", {"text": 1})
-            return (await asyncio.wait_for(later, 10))["content"]["text"]
+            return await heard(channel, lambda: session.send(theirs, "stream", {"text": 1}))
 
-        assert asyncio.run(heard()) == 1
+        assert asyncio.run(in_another_loop()) == 1
+        assert not waiting.done()
         channel.stop()
-        theirs.close()
-    waiting._log_destroy_pending = False  # type: ignore[attr-defined]  # it was left waiting on purpose
 
 
-def test_a_channel_serves_one_loop_after_another() -> None:
-    session = Session(key=b"secret")
-    context = zmq.asyncio.Context()
-    theirs = zmq.Socket.shadow(context.socket(zmq.XPUB))
-    theirs.bind("inproc://channel")
-    ours = context.socket(zmq.SUB)
-    ours.subscribe(b"")
-    ours.connect("inproc://channel")
-    theirs.recv()
-    channel = PromptChannel(ours, session)
+def test_a_channel_serves_one_loop_after_another(session: Session) -> None:
+    with one_way() as (ours, theirs):
+        channel = PromptChannel(ours, session)
 
-    async def heard(number: int) -> int:
-        waiting = asyncio.ensure_future(channel.get_msg())
-        await asyncio.sleep(0.01)
-        session.send(theirs, "stream", {"text": number})
-        return int((await waiting)["content"]["text"])
+        numbers = [
+            asyncio.run(heard(channel, lambda n=n: session.send(theirs, "stream", {"text": n})))  # type: ignore[misc]
+            for n in range(3)
+        ]
 
-    assert [asyncio.run(heard(number)) for number in range(3)] == [0, 1, 2]
-    channel.stop()
-    theirs.close()
-    context.term()
+        assert numbers == [0, 1, 2]
+        channel.stop()
 
 
 def test_who_is_cancelled_at_any_turn_takes_no_message_away(converse: Any) -> None:
@@ -247,30 +258,3 @@ def test_who_is_cancelled_at_any_turn_takes_no_message_away(converse: Any) -> No
         assert heard == list(range(2 * TURN))
 
     converse(talk)
-
-
-@pytest.mark.parametrize(
-    "date",
-    ["2026-11-28T12:00:00.123456Z", "2026-11-28T12:00:00+01:00", "2026-11-28T12:00:00", "no date", None],
-)
-def test_dates_are_read_as_by_the_stock_client(date: str | None) -> None:
-    ours, stock = Session(key=b"secret"), Session(key=b"secret")
-    message = stock.msg("status", {"date": "2026-11-28T12:00:00Z", "msg_id": "x"})
-    message["header"]["date"] = date
-    message["parent_header"] = message["header"] | {"date": "2026-11-28T12:00:00Z"}
-    _, packed = stock.feed_identities(stock.serialize(message))
-    read_dates_quickly(ours)
-
-    quick, slow = ours.deserialize(packed), stock.deserialize(packed)
-
-    assert quick == slow
-    assert ours.unpack != stock.unpack
-    assert [type(m["header"]["date"]) for m in (quick, slow)] == [type(slow["header"]["date"])] * 2
-
-
-def test_a_session_with_an_unpacker_of_its_own_keeps_it() -> None:
-    session = Session(key=b"secret", unpack=loads)
-
-    read_dates_quickly(session)
-
-    assert session.unpack is loads
