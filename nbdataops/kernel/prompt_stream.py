@@ -109,8 +109,7 @@ def wake_directly(thread: Any) -> None:
     """Have ipykernel's sending thread woken by its event loop's own means, in the order of what it is given.
 
     ipykernel does it by a message on a socket of ZeroMQ, which takes the thread longer to receive than what it is to
-    do takes, and keeps the interpreter from the cell. And what fails there, such as a text that cannot be encoded, has
-    the thread hear nothing more; here it is reported, and the thread goes on.
+    do takes, and keeps the interpreter from the cell.
     """
     loop = thread.io_loop.asyncio_loop
 

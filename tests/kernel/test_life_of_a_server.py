@@ -6,13 +6,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
-from nbdataops.kernel import frames, provisioner
+from nbdataops.kernel import frames, provisioner, status
 from nbdataops.kernel.status import statuses, stop
 from tests.kernel.kernels import Running, Servers, descriptors, is_alive, wait_for
 
@@ -177,3 +178,27 @@ def test_a_signal_to_a_kernel_that_has_just_been_forked_does_not_end_the_server(
     )
     assert [s["pid"] for s in statuses(alone.folder)] == [before["pid"]]
     assert start().cold_reason is None
+
+
+def test_stop_misses_no_server_that_begins_to_listen_while_it_looks(
+    alone: Servers, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Servers that load and servers that listen are looked for one after the other; this one comes in between."""
+    begun: list[Running] = []
+
+    def then_one_begins(look: Callable[..., Iterable[Any]]) -> Callable[..., list[Any]]:
+        def looked(*given: Any) -> list[Any]:
+            found = list(look(*given))
+            if not begun:
+                begun.append(start())
+            return found
+
+        return looked
+
+    for look in ("_ask", "_end_those_that_load"):
+        monkeypatch.setattr(status, look, then_one_begins(getattr(status, look)))
+
+    said = status.stop(alone.folder, kernels=True)
+
+    assert [len(server["kernels"]) for server in said] == [1]
+    assert wait_for(lambda: not alone.processes())

@@ -154,6 +154,36 @@ def test_who_sends_takes_nothing_away_from_who_waits(converse: Any) -> None:
     converse(talk)
 
 
+def test_who_takes_or_looks_leaves_the_rest_to_who_waits(converse: Any) -> None:
+    async def talk(channel: PromptChannel, say: Say) -> None:
+        for interfere, comes in ((channel.get_msg, [1, 2]), (channel.msg_ready, [1])):
+            waiting = asyncio.ensure_future(channel.get_msg())
+            await asyncio.sleep(0.01)
+            for number in comes:
+                say(number)
+            time.sleep(0.01)  # they have come, and the loop has not seen it
+            assert await interfere()
+
+            assert (await asyncio.wait_for(waiting, 10))["content"]["text"] == comes[-1]
+
+    converse(talk)
+
+
+def test_who_lets_others_have_their_turn_meanwhile_is_cancelled_with_the_channel(converse: Any) -> None:
+    async def talk(channel: PromptChannel, say: Say) -> None:
+        for number in range(TURN - 1):
+            say(number)
+            await channel.get_msg()
+        turning = asyncio.ensure_future(channel.get_msg())
+        await asyncio.sleep(0)
+        channel.stop()
+        await asyncio.wait([turning], timeout=10)
+
+        assert turning.cancelled()
+
+    converse(talk)
+
+
 def test_who_is_cancelled_while_waiting_leaves_the_channel_to_others(converse: Any) -> None:
     async def talk(channel: PromptChannel, say: Say) -> None:
         given_up = asyncio.ensure_future(channel.get_msg())

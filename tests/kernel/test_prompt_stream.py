@@ -58,6 +58,8 @@ def test_cells_end_although_a_subprocess_writes_without_end(start: Start) -> Non
 def test_a_forked_child_of_the_kernel_prints_too(start: Start) -> None:
     kernel = start()
     kernel.run("import multiprocessing, sys\nfork = multiprocessing.get_context('fork')")
+    pauses = "print(get_ipython().kernel._execute_sleep > 0)"
+    assert kernel.run(pauses).out == "False\n"
 
     for _ in range(30):
         said = kernel.run(
@@ -65,6 +67,7 @@ def test_a_forked_child_of_the_kernel_prints_too(start: Start) -> None:
             "child.start()\nchild.join()\nprint('its parent')"
         )
         assert sorted(said.lines) == ["a child", "its parent"]
+    assert kernel.run(pauses).out == "True\n"
 
 
 def test_a_stream_class_of_the_users_configuration_is_left_alone(start: Start) -> None:
@@ -103,6 +106,17 @@ def test_what_a_cell_prints_arrives_while_it_runs_whatever_was_printed_before(st
     assert kernel.run("late(1.0)").lines == ["piece", "0"]
     assert kernel.run("late(0.0)").lines == ["piece", "1"]
     assert kernel.run("late(1.0)").lines == ["piece", "0"]
+
+
+def test_a_shorter_interval_holds_from_the_next_print_on(start: Start) -> None:
+    kernel = start()
+    kernel.run("import sys, time\nsys.stdout.flush_interval = 600\nprint('slow')")
+
+    said = kernel.run(
+        "sys.stdout.flush_interval = 0.05\nprint('quick')\ntime.sleep(1)\nprint(len(sys.stdout._buffers))"
+    )
+
+    assert said.lines == ["quick", "0"]
 
 
 def test_output_of_threads_comes_before_the_end_of_the_cell_in_which_they_end(start: Start) -> None:
