@@ -2,82 +2,29 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import re
 import shutil
-import signal
 import socket
-import subprocess
 import sys
-import termios
 import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import psutil
 import pytest
 
 from nbdataops.cli.warm_runner import PRELOAD
 from nbdataops.kernel.cold import recorded
 from nbdataops.kernel.status import statuses
-from nbdataops.workspace import open_product
+from tests.cli.warm_commands import Commands, nbdataops
 from tests.conftest import REPOSITORY, Notebook
-from tests.kernel.commands import environment, run
+from tests.kernel.commands import run
 from tests.kernel.conftest import alone, servers
 from tests.kernel.environments import Environment
-from tests.kernel.kernels import Servers, is_alive, wait_for
+from tests.kernel.kernels import Servers, wait_for
 
-__all__ = ["alone", "servers"]
+__all__ = ["alone", "nbdataops", "servers"]
 pytestmark = pytest.mark.kernel
-PROGRAM = Path(sys.executable).with_name("nbdataops")
 COLD = {"NBDATAOPS_RUNNER": "cold"}
-
-
-class Commands:
-    """`nbdataops` as a client of some servers."""
-
-    def __init__(self, servers: Servers) -> None:
-        self.servers = servers
-
-    def __call__(self, *words: str, cwd: Path, **how: Any) -> subprocess.CompletedProcess[str]:
-        command = how.pop("command", [PROGRAM])
-        variables = environment(self.servers, False, **how.pop("env", {}))
-        return subprocess.run(
-            [*command, *words], cwd=cwd, env=variables, capture_output=True, text=True, check=False,
-            timeout=240, **how,
-        )  # fmt: skip
-
-    def start(self, *words: str, cwd: Path, **how: Any) -> subprocess.Popen[str]:
-        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        variables = environment(self.servers, False)
-        return subprocess.Popen([PROGRAM, *words], cwd=cwd, env=variables, text=True, **(streams | how))
-
-    @property
-    def server(self) -> dict[str, Any] | None:
-        """What the server for commands says, when it is there."""
-        found = [s for s in statuses(self.servers.folder) if s.get("serves") == "commands"]
-        return found[0] if found else None
-
-    def served(self) -> int:
-        """How many commands have been served so far."""
-        server = self.server
-        return 0 if server is None else int(server["forks"])
-
-
-@pytest.fixture(scope="module")
-def nbdataops(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Commands:
-    """With the server that a first command, of another product, has left behind."""
-    commands = Commands(servers)
-    root = tmp_path_factory.mktemp("first") / "product"
-    shutil.copytree(REPOSITORY / "notebooks" / "blank", root, ignore=shutil.ignore_patterns(".*"))
-    first = commands("build", "methods/rate", cwd=root)
-    assert first.returncode == 0, first.stderr
-    assert wait_for(lambda: commands.server), recorded(servers.folder)
-    assert commands.served() == 0
-    return commands
 
 
 def untimed(text: str) -> str:
@@ -274,116 +221,6 @@ def test_stop_ends_a_server_that_is_still_loading(alone: Servers, blank: Path) -
     assert json.loads(said.stdout)["servers"] == 2
     assert not lock.exists()
     assert alone.left() == []
-
-
-# ------------------------------------------------------------------ ends
-@pytest.fixture
-def sleeping(blank: Path) -> Path:
-    """A product with a view that goes on for ever."""
-    read = 'from nbdataops import stage\nstage.read("orders", columns=["amount"])'
-    Notebook.write(blank / "views" / "sleeps.ipynb", [read, "import time\ntime.sleep(600)"])
-    return blank
-
-
-@pytest.fixture
-def begun(
-    nbdataops: Commands, sleeping: Path
-) -> Iterator[Callable[..., tuple[subprocess.Popen[str], list[int]]]]:
-    """Start a build that goes on for ever; (the client, all processes of the command) when its kernel is there."""
-    started: list[subprocess.Popen[str]] = []
-
-    def begin(**how: Any) -> tuple[subprocess.Popen[str], list[int]]:
-        process = nbdataops.start("build", "views/sleeps", cwd=sleeping, **how)
-        started.append(process)
-
-        def executes() -> bool:
-            events = [json.loads(line) for p in sleeping.rglob("events.jsonl") for line in p.open()]
-            return any(e["event"] == "cell" and e["node"].startswith("views/sleeps") for e in events)
-
-        assert wait_for(executes)
-        said = statuses(nbdataops.servers.folder)
-        in_use = [k for s in said for kind in ("commands", "kernels") for k in s.get(kind, ())]
-        pids = [k["pid"] for k in in_use if k["cwd"] == str(sleeping)]
-        assert len(pids) == 2, "the command and its kernel"
-        children = [child.pid for pid in pids for child in psutil.Process(pid).children(recursive=True)]
-        return process, pids + children
-
-    yield begin
-    for process in started:
-        process.kill()
-        process.communicate()
-
-
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
-)
-def test_a_cancelled_run_ends_with_its_code_and_leaves_nothing(
-    begun: Callable[..., Any], number: int, code: int
-) -> None:
-    process, pids = begun()
-
-    process.send_signal(number)
-    said = process.communicate(timeout=120)[1]
-
-    assert process.returncode == code
-    assert "was cancelled" in said
-    assert wait_for(lambda: not any(map(is_alive, pids)))
-
-
-def test_ctrl_c_at_a_terminal_cancels_a_run_that_shows_live_progress(begun: Callable[..., Any]) -> None:
-    terminal, inside = os.openpty()
-    shown = bytearray()
-
-    def read() -> None:
-        try:
-            while piece := os.read(terminal, 4096):
-                shown.extend(piece)
-        except OSError:  # the other end was closed
-            pass
-
-    threading.Thread(target=read, daemon=True).start()
-    process, pids = begun(
-        stdin=inside, stdout=inside, stderr=inside, start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-    )  # fmt: skip
-    os.close(inside)
-    assert wait_for(lambda: b"now:" in shown)
-
-    os.write(terminal, b"\x03")
-
-    assert process.wait(120) == 130
-    assert wait_for(lambda: b"was cancelled" in shown)
-    assert wait_for(lambda: not any(map(is_alive, pids)))
-    os.close(terminal)
-
-
-def test_a_run_whose_terminal_is_closed_ends_as_cancelled(begun: Callable[..., Any], sleeping: Path) -> None:
-    terminal, inside = os.openpty()
-    process, pids = begun(
-        stdin=inside, stdout=inside, stderr=inside, start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-    )  # fmt: skip
-    os.close(inside)
-
-    os.close(terminal)
-
-    assert process.wait(120) == 129
-    assert wait_for(lambda: not any(map(is_alive, pids)))
-    status = open_product(sleeping).status()
-    assert (status.runs[0]["state"], {n["state"] for n in status.nodes}) == ("cancelled", {"cancelled"})
-
-
-def test_nothing_is_left_of_a_run_whose_client_is_killed(
-    begun: Callable[..., Any], nbdataops: Commands, sleeping: Path
-) -> None:
-    process, pids = begun()
-
-    process.kill()
-    process.wait()
-
-    assert wait_for(lambda: not any(map(is_alive, pids)))
-    again = nbdataops("build", "methods/rate", cwd=sleeping)
-    assert again.returncode == 0, again.stderr
 
 
 # ------------------------------------------------------------------ never stale
