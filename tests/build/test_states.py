@@ -1,8 +1,7 @@
-"""States, errors and what is kept, without kernels."""
+"""States of stages, errors, and what is kept, without kernels."""
 
 from __future__ import annotations
 
-import errno
 import json
 import signal
 import threading
@@ -239,42 +238,6 @@ def test_a_method_that_reads_more_than_the_file_declares_is_refused(blank: Path,
     assert "age" in failed.error.what
 
 
-def test_a_full_disk_is_infrastructure_and_publishes_nothing(
-    blank: Path, opened: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from nbdataops.store.snapshots import SnapshotStore
-
-    write = SnapshotStore.write
-
-    def full(self: SnapshotStore, table: str, *args: object, **more: object) -> object:
-        if table == "customers":
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return write(self, table, *args, **more)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(SnapshotStore, "write", full)
-    product = opened()
-    report = product.build(["methods/rate"])
-
-    failed = report.execution.failures[0]
-    assert failed.error is not None
-    assert "No space left" in failed.error.what
-    assert "disk full" in failed.error.todo
-    assert report.exit_code is ExitCode.INFRASTRUCTURE
-    assert product.journal.results() == ()
-    monkeypatch.undo()
-    assert opened().build(["methods/rate"]).exit_code is ExitCode.OK
-
-
-def test_a_store_that_cannot_be_written_names_the_path(blank: Path, opened: Open) -> None:
-    (blank / ".nbdataops").write_text("a file where the folder should be")
-
-    with pytest.raises(StoreError) as refused:
-        opened().run()
-
-    assert ".nbdataops" in str(refused.value)
-    assert refused.value.exit_code is ExitCode.INFRASTRUCTURE
-
-
 def change_orders(blank: Path, change: Callable[[str], str]) -> None:
     path = blank / "data" / "orders.csv"
     path.write_text(change(path.read_text()))
@@ -349,21 +312,6 @@ def test_errors_survive_a_process_border() -> None:
     assert again.to_dict() == error.to_dict()
 
 
-def test_a_damaged_ledger_is_refused_and_left_alone(blank: Path, opened: Open) -> None:
-    opened().run()
-
-    path = blank / ".nbdataops" / "ledger.db"
-    content = path.read_bytes()
-    path.write_bytes(b"this is no database" + content[19:])
-    for beside in path.parent.glob("ledger.db-*"):
-        beside.unlink()
-
-    with pytest.raises(StoreError):
-        opened().run()
-
-    assert path.read_bytes()[:19] == b"this is no database"
-
-
 def replaced(blank: Path, old: str, new: str) -> None:
     spec = blank / "dataproduct.yaml"
     assert old in spec.read_text()
@@ -425,27 +373,3 @@ def test_an_as_of_before_the_data_is_refused(opened: Open) -> None:
 
     with pytest.raises(RefusedError, match="the data begin on 2025-01-06"):
         opened().run(Options(as_of=date(2020, 1, 1)))
-
-
-def test_truncated_files_are_made_again(blank: Path, opened: Open) -> None:
-    before = opened().run()
-    for path in (blank / ".nbdataops" / "snapshots").rglob("*.arrow"):
-        path.write_bytes(path.read_bytes()[:60])
-
-    after = opened().run()
-
-    assert after.exit_code is ExitCode.OK
-    assert after.candidate.digest == before.candidate.digest
-
-
-def test_bytes_that_flipped_are_found_before_anything_is_released(blank: Path, opened: Open) -> None:
-    opened().run()
-    for path in (blank / ".nbdataops" / "snapshots").rglob("*.arrow"):
-        data = bytearray(path.read_bytes())
-        data[len(data) // 2] ^= 0xFF
-        path.write_bytes(bytes(data))
-
-    released = opened().release()
-
-    assert released.exit_code is ExitCode.REFUSED
-    assert any("damaged" in reason for reason in released.decision.reasons)
