@@ -95,7 +95,7 @@ def measure(rounds: int) -> list[Comparison]:
         about = f"{stages} stages, {files} files, nothing to do"
         run = compare(f"nbdataops run, {about}", lambda number: nbdataops_("run"), *pass_, rounds)
         plan = compare(
-            f"nbdataops plan, {about}", lambda number: nbdataops_("plan"), *pass_, max(3, rounds // 5)
+            f"nbdataops plan, {about}", lambda number: nbdataops_("plan"), *pass_, max(7, rounds // 2)
         )
         return [replace(run, asked=ASKED), plan]
 

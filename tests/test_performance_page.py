@@ -38,6 +38,18 @@ def test_every_benchmark_has_figures_and_no_other_name_has(figures: Figures) -> 
     assert sorted(figures.rows) == sorted(NAMES)
 
 
+def test_what_was_asked_is_answered_by_seven_rounds_at_least(figures: Figures) -> None:
+    rounds = {
+        f"{name}: {row.what}, against {row.against}": min(len(row.ours), len(row.other))
+        for name, rows in figures.rows.items()
+        for row in rows
+        if row.asked is not None
+    }
+
+    assert rounds
+    assert {what: n for what, n in rounds.items() if n < 7} == {}
+
+
 def test_the_page_holds_the_table_that_the_figures_make(performance: ModuleType, figures: Figures) -> None:
     page = performance.PAGE.read_text(encoding="utf-8")
 
