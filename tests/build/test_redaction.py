@@ -8,8 +8,8 @@ from typing import Any
 import nbformat
 import pytest
 
-from nbdataops.build.engine import notebook_bytes
 from nbdataops.build.redaction import pieces
+from nbdataops.build.saves import notebook_bytes
 
 KEY = "-----BEGIN KEY-----\nMIIBVgIBADAN\nx==\n-----END KEY-----"
 
