@@ -15,6 +15,7 @@ from papermill.engines import NBClientEngine
 from papermill.log import logger
 
 from nbdataops.build.engine_options import EngineOptions
+from nbdataops.build.next_request import NextRequest
 from nbdataops.build.saves import BoundedManager
 
 
@@ -25,7 +26,13 @@ class BoundedClient(PapermillNotebookClient):  # type: ignore[misc]
     kept = 0
     dropped = 0
     km: Any
+    kc: Any
     _start: Mapping[str, Any] = MappingProxyType({})
+    _request: NextRequest | None = None
+    _follows: Any = None
+    """The cell that is executed after the current one."""
+    _begun: Any = None
+    """The last cell that the kernel was given ahead."""
 
     async def async_start_new_kernel(self, **kwargs: Any) -> None:
         """Start the kernel, once more if that fails: a fork or a port may have been missing for a moment."""
@@ -49,8 +56,11 @@ class BoundedClient(PapermillNotebookClient):  # type: ignore[misc]
         await super().async_start_new_kernel(**self._start)
         return await super().async_start_new_kernel_client()
 
-    async def async_execute_cell(self, *args: Any, **kwargs: Any) -> Any:
+    async def async_execute_cell(self, cell: Any, cell_index: int, *args: Any, **kwargs: Any) -> Any:
         """Execute a cell; while it runs the notebook is saved whenever it is due."""
+        if self._request is None or self._request.client is not self.kc:
+            self._request = NextRequest(self.kc)
+        self._follows = self._cell_after(cell, cell_index)
         loop = asyncio.get_running_loop()
         timer: asyncio.TimerHandle
 
@@ -64,9 +74,43 @@ class BoundedClient(PapermillNotebookClient):  # type: ignore[misc]
         if not self.nb_man.saves_during_cells:
             timer.cancel()
         try:
-            return await super().async_execute_cell(*args, **kwargs)
+            return await super().async_execute_cell(cell, cell_index, *args, **kwargs)
         finally:
             timer.cancel()
+
+    async def _async_poll_for_reply(self, *args: Any, **kwargs: Any) -> Any:
+        """The reply of the current cell, when all it said has been read; the next one is begun then, if all is well.
+
+        Not where the notebook is to be saved between the two: if that fails, the next one is not to be executed.
+        """
+        reply = await super()._async_poll_for_reply(*args, **kwargs)
+        if self._follows is not None and reply["content"]["status"] == "ok" and self.nb_man.due_s > 0:
+            assert self._request is not None
+            self._begun = self._follows
+            self._request.send(self._begun.source)
+        return reply
+
+    def _cell_after(self, cell: Any, cell_index: int) -> Any:
+        """What is executed after a cell; None if nothing is, or somebody has a say in that, or it may fail."""
+        hooks = (self.on_cell_start, self.on_cell_execute, self.on_cell_complete, self.on_cell_executed)
+        if not self._is_executed(cell) or self.allow_errors or any(hooks):
+            return None
+        following = next(filter(self._is_executed, self.nb.cells[cell_index + 1 :]), None)
+        may_fail = any("raises-exception" in _tags(one) for one in (cell, following) if one is not None)
+        return None if may_fail else following
+
+    def _is_executed(self, cell: Any) -> bool:
+        return (
+            cell.cell_type == "code"
+            and bool(cell.source.strip())
+            and self.skip_cells_with_tag not in _tags(cell)
+        )
+
+    def note_begun(self) -> None:
+        """When execution has ended: a cell that the kernel had begun and its client had not has failed."""
+        if self._request is not None and self._request.sent:
+            self._begun.metadata.papermill["status"] = self.nb_man.FAILED
+            self.nb.metadata.papermill["exception"] = True
 
     # nbclient made its blocking methods of its own coroutines: these must be made of ours.
     execute_cell = run_sync(async_execute_cell)
@@ -185,7 +229,10 @@ class BoundedEngine(NBClientEngine):  # type: ignore[misc]
             start["env"] = options.environment
         if options.log is not None:
             start |= {"stdout": options.log, "stderr": options.log}
-        return client.execute(**start)
+        try:
+            return client.execute(**start)
+        finally:
+            client.note_begun()
 
 
 def _stream(content: dict[str, Any]) -> Any:
@@ -201,6 +248,10 @@ def type_injected_cell(nb: Any, source: str | None) -> None:
     for cell in nb.cells:
         if "injected-parameters" in cell.metadata.get("tags", []):
             cell.source = source
+
+
+def _tags(cell: Any) -> list[str]:
+    return list(cell.metadata.get("tags", []))
 
 
 def _size(content: Any) -> int:
