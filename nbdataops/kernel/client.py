@@ -13,9 +13,11 @@ from functools import partial
 from queue import Empty
 from typing import Any
 
+import zmq
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.client import KernelClient
+from jupyter_client.connect import ConnectionFileMixin
 from jupyter_core.utils import ensure_async, run_sync
 from traitlets import Type
 
@@ -90,7 +92,25 @@ def _is_idle(request: str, message: dict[str, Any]) -> bool:
     return _answers("status", request, message) and message["content"]["execution_state"] == "idle"
 
 
+def _connect_iopub(self: Any, identity: bytes | None = None) -> Any:
+    """The socket of outputs, which takes all that comes, without Python, and keeps it until it is read.
+
+    Else the kernel's drops what comes after a thousand messages; that of an ordinary kernel, too.
+    """
+    options = self.context.sockopts
+    given = options.get(zmq.RCVHWM)
+    options[zmq.RCVHWM] = 0
+    try:
+        return ConnectionFileMixin.connect_iopub(self, identity)
+    finally:
+        if given is None:
+            del options[zmq.RCVHWM]
+        else:
+            options[zmq.RCVHWM] = given
+
+
 class PromptAsyncKernelClient(AsyncKernelClient):
+    connect_iopub = _connect_iopub
     shell_channel_class = Type(PromptChannel)
     iopub_channel_class = Type(PromptChannel)
     _async_wait_for_ready = _wait_for_ready
@@ -98,5 +118,6 @@ class PromptAsyncKernelClient(AsyncKernelClient):
 
 
 class PromptBlockingKernelClient(BlockingKernelClient):
+    connect_iopub = _connect_iopub
     _async_wait_for_ready = _wait_for_ready
     wait_for_ready = run_sync(_wait_for_ready)

@@ -189,6 +189,7 @@ def start_application(
         setattr(
             application, execute, _after(partial(before_code, application), getattr(application, execute))
         )
+    application.init_iopub = partial(_bound_without_limit, application.init_iopub)
     application.initialize(list(arguments))
     if application.outstream_class.startswith("nbdataops."):  # else the user's configuration names another
         pause_for_children(application.kernel)
@@ -202,6 +203,20 @@ def start_application(
         answer_once(application.shell)
     _forget_editable()
     return application
+
+
+def _bound_without_limit(init_iopub: Callable[[Any], None], context: Any) -> None:
+    """Make the socket of outputs, which drops none: ZeroMQ drops what comes after a thousand that nobody has taken yet.
+
+    Over TCP the system's own buffers put that off; those of Unix sockets hold a few hundred.
+    """
+    import zmq
+
+    context.setsockopt(zmq.SNDHWM, 0)
+    try:
+        init_iopub(context)
+    finally:
+        del context.sockopts[zmq.SNDHWM]
 
 
 def _after(first: Callable[[], None], then: Callable[..., Any]) -> Callable[..., Any]:
