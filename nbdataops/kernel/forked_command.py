@@ -17,7 +17,7 @@ import socket
 import sys
 import threading
 import types
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 from nbdataops.kernel import frames
@@ -38,6 +38,8 @@ def run_command(
         sys.path[:] = request.search
         take_on(request, ahead, "nbdataops")
         _be_a_program(request)
+        # From here on the client passes Ctrl-C on: until somebody catches it, it waits.
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         frames.send(lease, {"started": {"pid": os.getpid()}})
     except RefusedError as refused:
         with contextlib.suppress(OSError):
@@ -45,14 +47,19 @@ def run_command(
         os._exit(0)
     except OSError:  # the client has gone already
         os._exit(1)
-    keep(lease, ahead.server)
-    code = _run(request.call)
-    _end(code, lease)
-
-
-def _run(call: str) -> int:
-    """The exit code; negative when the command ends by that signal."""
+    code = 1
     try:
+        keep(lease, ahead.server)
+        code = _run(request.call, blocked)
+        _end(code, lease)
+    finally:  # whatever comes, also between two lines
+        os._exit(code & 0xFF)
+
+
+def _run(call: str, blocked: Iterable[int]) -> int:
+    """The exit code; negative when the command ends by that signal. `blocked`: the signals that its caller blocks."""
+    try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         module, _, function = call.partition(":")
         return int(getattr(importlib.import_module(module), function)())
     except SystemExit as end:

@@ -8,11 +8,13 @@ import signal
 import struct
 import subprocess
 import termios
+import threading
 from collections.abc import Callable, Iterator
 
 import psutil
 import pytest
 
+from nbdataops.kernel.forked_command import _run
 from nbdataops.kernel.status import statuses, stop
 from tests.kernel.commands import code
 from tests.kernel.kernels import Servers, is_alive, wait_for
@@ -192,3 +194,16 @@ def test_stop_lets_a_command_end_and_stop_now_ends_it(alone: Servers, begun: Beg
 def _server(servers: Servers) -> int:
     [server] = statuses(servers.folder)
     return int(server["pid"])
+
+
+def test_ctrl_c_waits_until_the_command_can_be_told_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+    ended_by = _run("nbdataops.kernel.purpose:never_called", before)
+
+    signal.signal(signal.SIGINT, handler)
+    assert ended_by == -signal.SIGINT
+    assert "KeyboardInterrupt" in capsys.readouterr().err
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, set()) == before
