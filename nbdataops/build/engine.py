@@ -31,8 +31,9 @@ class BoundedClient(PapermillNotebookClient):  # type: ignore[misc]
     _request: NextRequest | None = None
     _follows: Any = None
     """The cell that is executed after the current one."""
-    _begun: Any = None
-    """The last cell that the kernel was given ahead."""
+    _current: Any = None
+    _begun: tuple[Any, Any] | None = None
+    """The last cell that had succeeded when the kernel was given the next one ahead, and that one."""
 
     async def async_start_new_kernel(self, **kwargs: Any) -> None:
         """Start the kernel, once more if that fails: a fork or a port may have been missing for a moment."""
@@ -60,7 +61,9 @@ class BoundedClient(PapermillNotebookClient):  # type: ignore[misc]
         """Execute a cell; while it runs the notebook is saved whenever it is due."""
         if self._request is None or self._request.client is not self.kc:
             self._request = NextRequest(self.kc)
-        self._follows = self._cell_after(cell, cell_index)
+        if self._request.sent and self._begun is not None and self._begun[1] is cell:
+            cell.metadata.papermill["start_time"] = self._request.sent_at.isoformat()
+        self._current, self._follows = cell, self._cell_after(cell, cell_index)
         loop = asyncio.get_running_loop()
         timer: asyncio.TimerHandle
 
@@ -86,8 +89,8 @@ class BoundedClient(PapermillNotebookClient):  # type: ignore[misc]
         reply = await super()._async_poll_for_reply(*args, **kwargs)
         if self._follows is not None and reply["content"]["status"] == "ok" and self.nb_man.due_s > 0:
             assert self._request is not None
-            self._begun = self._follows
-            self._request.send(self._begun.source)
+            self._begun = self._current, self._follows
+            self._request.send(self._follows.source)
         return reply
 
     def _cell_after(self, cell: Any, cell_index: int) -> Any:
@@ -107,9 +110,12 @@ class BoundedClient(PapermillNotebookClient):  # type: ignore[misc]
         )
 
     def note_begun(self) -> None:
-        """When execution has ended: a cell that the kernel had begun and its client had not has failed."""
-        if self._request is not None and self._request.sent:
-            self._begun.metadata.papermill["status"] = self.nb_man.FAILED
+        """When execution has ended: a cell that the kernel had begun and its client had not has failed; the one before
+        had not, whatever the client was about."""
+        if self._request is not None and self._request.sent and self._begun is not None:
+            done, begun = self._begun
+            done.metadata.papermill |= {"status": self.nb_man.COMPLETED, "exception": False}
+            begun.metadata.papermill |= {"status": self.nb_man.FAILED, "exception": True}
             self.nb.metadata.papermill["exception"] = True
 
     # nbclient made its blocking methods of its own coroutines: these must be made of ours.

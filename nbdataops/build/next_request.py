@@ -1,12 +1,13 @@
 """The request for the next cell is sent when the last one has succeeded and all it said has been read, but before
 the client has done with it: made up its outputs, counted it, and begun the next.
 
-Short cells otherwise wait for that as long as they take. Nothing else changes: a cell begins only after one that has
-succeeded, and whatever the client had to say to the kernel about that one was said before.
+Short cells otherwise wait for that as long as they take. As before, a cell begins only after one that has succeeded, and
+whatever the client had to say to the kernel about that one was said before.
 """
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 KNOWN = {"store_history", "stop_on_error"}
@@ -19,6 +20,8 @@ class NextRequest:
     def __init__(self, client: Any) -> None:
         self.client = client
         self.sent = False
+        self.sent_at = datetime.min
+        """When the last request that was sent ahead was sent, in UTC."""
         self._execute = client.execute
         self._code = self._id = ""
         self._options: dict[str, Any] | None = None
@@ -41,8 +44,9 @@ class NextRequest:
         """Send what `execute` will be asked for, in the same way as the last time. Does nothing if that is not known."""
         if self._options is None or self.sent:
             return
+        now = datetime.now(UTC)
         try:
             self._id = self._execute(code, **self._options)
         except Exception:  # no text for a message, say: `execute` will tell, of the right cell
             return
-        self._code, self.sent = code, True
+        self._code, self.sent, self.sent_at = code, True, now

@@ -88,7 +88,7 @@ class BoundedManager(NotebookExecutionManager):  # type: ignore[misc]
 
     def cell_complete(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:
         if self._is_failing:  # a timeout or a dead kernel is on its way up: this cell did not complete
-            cell.metadata.papermill["status"] = self.FAILED
+            cell.metadata.papermill |= {"status": self.FAILED, "exception": True}
             self.nb.metadata.papermill["exception"] = True
         if cell.get("cell_type") == "code":
             cell.outputs = joined_streams(cell.get("outputs", []))
@@ -117,6 +117,8 @@ class BoundedManager(NotebookExecutionManager):  # type: ignore[misc]
         self.save(always=True)
 
     def notebook_complete(self, **kwargs: Any) -> None:
+        if self._is_failing:  # before the first cell, it may be
+            self.nb.metadata.papermill["exception"] = True
         failed = bool(self.nb.metadata.papermill.get("exception"))
         reached = [c.metadata.papermill["status"] for c in self.nb.cells]
         super().notebook_complete(**kwargs)

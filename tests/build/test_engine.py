@@ -138,6 +138,26 @@ def test_the_output_lies_where_papermill_was_started_whatever_folder_the_noteboo
     assert list((tmp_path / "other").iterdir()) == []
 
 
+def test_where_no_kernel_starts_no_cell_is_said_to_have_run(tmp_path: Path) -> None:
+    import papermill
+
+    def fail() -> Any:
+        raise RuntimeError("no kernel today")
+
+    source = Notebook.write(tmp_path / "in.ipynb", ["1", "2"]).path
+    options = EngineOptions(output=tmp_path / "out.ipynb", new_manager=fail)
+
+    with pytest.raises(RuntimeError, match="no kernel today"):
+        papermill.execute_notebook(
+            str(source), None, engine_name="nbdataops", kernel_name="python3",
+            progress_bar=False, nbdataops=options,
+        )  # fmt: skip
+
+    left = json.loads((tmp_path / "out.ipynb").read_text())
+    assert [cell["metadata"]["papermill"]["status"] for cell in left["cells"]] == ["pending", "pending"]
+    assert left["metadata"]["papermill"]["exception"] is True
+
+
 def manager(seconds: float = 30, output: str | None = None, **options: Any) -> saves.BoundedManager:
     nb = new_notebook(cells=[new_code_cell("1")], metadata={"papermill": {}})
     return saves.BoundedManager(nb, EngineOptions(**options), seconds, output_path=output, progress_bar=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ def test_code_that_cannot_be_sent_is_an_error_of_its_own_cell(client: Client) ->
 
 
 # ---------------------------------------------------------------------- with kernels
-def execute(path: Path, cells: list[Any], **options: Any) -> Any:
+def execute(path: Path, cells: list[Any], settings: dict[str, Any] | None = None, **options: Any) -> Any:
     """The notebook of these cells, executed by the engine with a warm kernel."""
     cells = [new_code_cell(cell) if isinstance(cell, str) else cell for cell in cells]
     nbformat.write(new_notebook(cells=cells), path / "in.ipynb")
@@ -104,8 +105,12 @@ def execute(path: Path, cells: list[Any], **options: Any) -> Any:
     out = path / "out.ipynb"
     return papermill.execute_notebook(
         str(path / "in.ipynb"), str(out), engine_name="nbdataops", kernel_name="bare",
-        progress_bar=False, nbdataops=engine, cwd=str(path),
+        progress_bar=False, nbdataops=engine, cwd=str(path), **(settings or {}),
     )  # fmt: skip
+
+
+def papermills(cells: list[Any], what: str) -> list[Any]:
+    return [cell["metadata"]["papermill"][what] for cell in cells]
 
 
 def outputs(nb: Any) -> list[str]:
@@ -158,8 +163,10 @@ def test_a_cell_that_had_begun_when_its_client_gave_up_has_failed(
         execute(tmp_path, ["1", *between, "open('begun', 'w')", "4"], on_cell=on_cell, output=out)
 
     seen = json.loads(out.read_text())["cells"]
-    statuses = [cell["metadata"]["papermill"]["status"] for cell in seen]
-    assert statuses == ["completed"] * 2 + ["pending"] * (len(between) - 1) + ["failed", "pending"]
+    assert papermills(seen, "status") == (
+        ["completed"] * 2 + ["pending"] * (len(between) - 1) + ["failed", "pending"]
+    )
+    assert papermills(seen, "exception") == [False] * 2 + [None] * (len(between) - 1) + [True, None]
 
 
 @pytest.mark.kernel
@@ -228,7 +235,44 @@ def test_a_kernel_that_dies_takes_nothing_of_an_earlier_cell_with_it(
         execute(tmp_path, cells)
 
     left = json.loads((tmp_path / "out.ipynb").read_text())["cells"]
-    statuses = [cell["metadata"]["papermill"]["status"] for cell in left]
+    statuses = papermills(left, "status")
+    assert papermills(left, "exception")[at] is True
     printed = ["".join(o["text"][0] for o in cell["outputs"]) for cell in left]
     assert statuses == ["completed"] * at + ["failed"] + ["pending"] * (5 - at)
     assert printed == [f"{n}\n" for n in range(at)] + [""] * (6 - at)
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("settings", [{"allow_errors": True}, {"on_cell_execute": lambda **about: None}])
+def test_nothing_is_sent_ahead_where_somebody_has_a_say_in_what_is_next(
+    warm: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
+) -> None:
+    codes: list[str] = []
+    monkeypatch.setattr(NextRequest, "send", lambda self, code: codes.append(code))
+
+    execute(tmp_path, ["1", "2", "3"], settings=settings)
+
+    assert codes == []
+
+
+@pytest.mark.kernel
+def test_a_cell_takes_as_long_as_its_code_however_long_the_client_is_busy_with_the_last_one(
+    warm: Servers, tmp_path: Path
+) -> None:
+    begun = tmp_path / "begun"
+
+    def on_cell(done: int, total: int) -> None:
+        if done == 1:
+            wait_for(begun.exists)
+
+    nb = execute(
+        tmp_path,
+        ["1", new_markdown_cell("text"), "import time; open('begun', 'w').write(str(time.time()))"],
+        on_cell=on_cell,
+    )
+
+    first, _, last = (cell.metadata.papermill for cell in nb.cells)
+    started = datetime.fromisoformat(last["start_time"])
+    assert datetime.fromisoformat(first["start_time"]) <= started
+    assert started <= datetime.fromtimestamp(float(begun.read_text()), UTC)
+    assert last["duration"] == (datetime.fromisoformat(last["end_time"]) - started).total_seconds()

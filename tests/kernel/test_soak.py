@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -44,11 +45,12 @@ def test_kernels_eight_at_a_time(alone: Servers, start: Start, number: int) -> N
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(one, range(16)))  # up to here it grows into its place
         assert wait_for(lambda: settled(alone))
-        before, files = memory(server), descriptors(server)
+        before, files, mine = memory(server), descriptors(server), descriptors(os.getpid())
         assert all(pool.map(one, range(number)))
     assert wait_for(lambda: settled(alone))
 
     assert descriptors(server) == files
+    assert descriptors(os.getpid()) <= mine, "the client's own"
     assert memory(server) <= 1.05 * before
     assert [p.pid for p in psutil.Process(server).children()] == statuses(alone.folder)[0]["standbys"]
     assert len([p for p in alone.folder.iterdir() if p.name.startswith("k")]) == 5  # the standby's

@@ -191,6 +191,13 @@ class _Watch:
             )
         if isinstance(error, PapermillExecutionError):
             return self._failed_cell(error, place)
+        if isinstance(error, CellTimeoutError) and "IOPub" in str(error):
+            return KernelError(
+                "the kernel said that a cell is done, but not all that the cell has printed came",
+                where=self._running(place),
+                todo="run it again; if it stays so, have the cell print less at a time",
+                detail=log,
+            )
         if isinstance(error, CellTimeoutError):
             return StageTimeout(
                 f"a cell ran longer than {job.limits.cell_timeout_s} s and was stopped",
