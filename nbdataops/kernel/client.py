@@ -95,7 +95,7 @@ def _is_idle(request: str, message: dict[str, Any]) -> bool:
 def _connect_iopub(self: Any, identity: bytes | None = None) -> Any:
     """The socket of outputs, which takes all that comes, without Python, and keeps it until it is read.
 
-    Else the kernel's drops what comes after a thousand messages; that of an ordinary kernel, too.
+    An ordinary kernel's socket drops what comes after a thousand messages that are not taken; so it seldom has them.
     """
     options = self.context.sockopts
     given = options.get(zmq.RCVHWM)

@@ -1,4 +1,4 @@
-"""All that a cell says comes, in order, however much it is and whoever reads it."""
+"""All that a cell of a warm kernel says comes, in order, however much it is and whoever reads it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import papermill
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from nbdataops.kernel.forked_kernel import COMM
 from tests.kernel.kernels import Servers
 
 pytestmark = pytest.mark.kernel
@@ -29,17 +28,6 @@ def test_nothing_is_dropped(warm: Servers, tmp_path: Path, engine: str | None, s
 
     assert numbers(nb.cells[0].outputs) == list(range(MANY))
     assert nb.cells[1].outputs[0].text == "the end\n"
-
-
-def test_nothing_of_an_ordinary_kernel_is_dropped_that_was_to_be_a_warm_one(
-    warm: Servers, tmp_path: Path
-) -> None:
-    (tmp_path / "numpy.py").touch()  # hides a module that the server has loaded
-
-    nb = executed(tmp_path, ["print(open('/proc/self/comm').read())", DISPLAYS.format(MANY)])
-
-    assert COMM not in nb.cells[0].outputs[0].text, "it is a warm one"
-    assert numbers(nb.cells[1].outputs) == list(range(MANY))
 
 
 def executed(folder: Path, cells: list[str], **options: Any) -> Any:
