@@ -32,8 +32,15 @@ def test_nothing_is_dropped(warm: Servers, tmp_path: Path, engine: str | None, s
 
 def executed(folder: Path, cells: list[str], **options: Any) -> Any:
     nbformat.write(new_notebook(cells=[new_code_cell(cell) for cell in cells]), folder / "in.ipynb")
+    # nbclient reads for 4 s after the kernel has done, and is slower than the kernel.
     return papermill.execute_notebook(
-        str(folder / "in.ipynb"), None, kernel_name="bare", progress_bar=False, cwd=str(folder), **options
+        str(folder / "in.ipynb"),
+        None,
+        kernel_name="bare",
+        progress_bar=False,
+        cwd=str(folder),
+        iopub_timeout=100,
+        **options,
     )
 
 
