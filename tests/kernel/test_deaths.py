@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from nbdataops.kernel.lease import UNKNOWN_EXIT
-from nbdataops.kernel.leftovers import sweep
+from nbdataops.kernel.leftovers import _is_dead, sweep
 from nbdataops.kernel.status import statuses
 from tests.kernel.kernels import PATIENCE_S, Running, Servers, is_alive, wait_for
 
@@ -82,6 +82,8 @@ def test_what_a_killed_server_and_its_kernels_left_is_removed_by_the_next(
     assert wait_for(lambda: not alone.processes())
     left = {p.name for p in alone.folder.iterdir() if p.name.startswith("k")}
     assert left
+    # A process that has ended may be closing its files yet.
+    assert wait_for(lambda: all(_is_dead(alone.folder / name) for name in left if "-" in name))
     kernel.manager.provisioner.process = None  # type: ignore[union-attr]  # its client is gone, too
 
     start()
