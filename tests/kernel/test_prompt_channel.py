@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from queue import Empty
 from typing import Any
 
@@ -21,30 +22,23 @@ Talk = Callable[[PromptChannel, Say], Awaitable[None]]
 
 
 @contextmanager
-def one_way() -> Iterator[tuple[zmq.asyncio.Socket, zmq.Socket[bytes]]]:
-    """(a subscribed socket, what publishes to it), of no event loop yet."""
+def connected(here: int, there: int) -> Iterator[tuple[zmq.asyncio.Socket, zmq.Socket[bytes]]]:
+    """(a socket, what speaks to it) of these kinds, of no event loop yet; a subscriber has subscribed."""
     with (
         zmq.asyncio.Context() as context,
-        context.socket(zmq.SUB) as ours,
-        zmq.Socket.shadow(context.socket(zmq.XPUB)) as theirs,
+        context.socket(here) as ours,
+        zmq.Socket.shadow(context.socket(there)) as theirs,
     ):
         theirs.bind("inproc://channel")
         ours.connect("inproc://channel")
-        ours.subscribe(b"")
-        theirs.recv()
+        if here == zmq.SUB:
+            ours.subscribe(b"")
+            theirs.recv()
         yield ours, theirs
 
 
-@contextmanager
-def two_ways() -> Iterator[tuple[zmq.asyncio.Socket, zmq.Socket[bytes]]]:
-    with (
-        zmq.asyncio.Context() as context,
-        context.socket(zmq.PAIR) as ours,
-        zmq.Socket.shadow(context.socket(zmq.PAIR)) as theirs,
-    ):
-        theirs.bind("inproc://channel")
-        ours.connect("inproc://channel")
-        yield ours, theirs
+one_way = partial(connected, zmq.SUB, zmq.XPUB)
+two_ways = partial(connected, zmq.PAIR, zmq.PAIR)
 
 
 @pytest.fixture
@@ -57,13 +51,13 @@ def converse(request: pytest.FixtureRequest, session: Session) -> Callable[[Talk
     """Run a coroutine with a channel, and a way to say a number at its other end."""
 
     def run(talk: Talk) -> None:
-        async def connected() -> None:
+        async def talking() -> None:
             with request.param() as (ours, theirs):
                 channel = PromptChannel(ours, session)
                 await talk(channel, lambda n: session.send(theirs, "stream", {"text": n}))
                 channel.stop()
 
-        asyncio.run(connected())
+        asyncio.run(talking())
 
     return run
 
